@@ -5,7 +5,9 @@
 //! its first octet, its length and its value. [`explain`] subscribes while a closure runs and
 //! translates addresses into offsets in one buffer. The book's byte figures, the inspector and the
 //! `fields_tile_the_input` properties all stand on this one function, so a figure can only show what
-//! the production parser really read.
+//! the production parser really read. [`capture`] reads the packets that browsers sent.
+
+pub mod capture;
 
 use std::fmt;
 use std::ops::Range;
