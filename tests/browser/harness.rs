@@ -1,0 +1,260 @@
+//! Starts and ends browsers and the peer program, and runs JavaScript in a page without a driver.
+//!
+//! The page asks our server for its next order, runs it and posts what came out; nothing but HTTP on
+//! loopback. Every process is started in a group of its own and ended by that group, also when a test
+//! panics: the handle's `Drop` does it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::Html;
+use axum::routing::{get, post};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::{Mutex, mpsc};
+
+/// How long one case may take: a slow machine under load, never a healthy one.
+const CASE_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// What the page runs: it fetches orders for ever, and `library.js` gives them common words.
+const PAGE: &str = concat!(
+    "<!doctype html><meta charset=utf-8><title>tests</title><script>",
+    include_str!("library.js"),
+    "</script>"
+);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Chromium,
+    Firefox,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Chromium => "chromium",
+            Self::Firefox => "firefox",
+        })
+    }
+}
+
+/// A process and all its children, ended when dropped.
+pub(crate) struct Group {
+    child: Child,
+}
+
+impl Group {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let child = command
+            .process_group(0)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}; run tests/run"));
+        Self { child }
+    }
+
+    /// Asks the process to end, as Ctrl-C does, and waits for it.
+    pub(crate) async fn interrupt(mut self) -> std::process::ExitStatus {
+        let pid = self.pid().unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        tokio::time::timeout(Duration::from_secs(10), self.child.wait()).await.unwrap().unwrap()
+    }
+
+    fn pid(&self) -> Option<rustix::process::Pid> {
+        self.child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.pid() {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+/// A headless browser with one page that does what it is told.
+pub(crate) struct Browser {
+    pub(crate) kind: Kind,
+    orders: mpsc::Sender<String>,
+    results: Mutex<mpsc::Receiver<Value>>,
+    _server: tokio::task::JoinHandle<()>,
+    _process: Group,
+    _profile: tempfile::TempDir,
+}
+
+#[derive(Clone)]
+struct Desk {
+    orders: std::sync::Arc<Mutex<mpsc::Receiver<String>>>,
+    results: mpsc::Sender<Value>,
+}
+
+impl Browser {
+    /// Starts a browser. `permissions` grants it microphone and camera and lets it use loopback;
+    /// without, it is as a user finds it.
+    pub(crate) async fn start(kind: Kind, permissions: bool) -> Self {
+        let (orders, receive_orders) = mpsc::channel(1);
+        let (send_results, results) = mpsc::channel(1);
+        let desk = Desk {
+            orders: std::sync::Arc::new(Mutex::new(receive_orders)),
+            results: send_results,
+        };
+        let router = Router::new()
+            .route("/", get(|| async { Html(PAGE) }))
+            .route("/order", get(next_order))
+            .route("/result", post(take_result))
+            .with_state(desk);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://localhost:{}/", listener.local_addr().unwrap().port());
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let profile = tempfile::tempdir().unwrap();
+        let mut command = match kind {
+            Kind::Chromium => chromium(profile.path(), permissions),
+            Kind::Firefox => firefox(profile.path(), permissions),
+        };
+        let process =
+            Group::start(command.arg(url).stdout(Stdio::null()).stderr(Stdio::null()));
+        Self {
+            kind,
+            orders,
+            results: Mutex::new(results),
+            _server: server,
+            _process: process,
+            _profile: profile,
+        }
+    }
+
+    /// Runs `script`, the body of an async function, in the page and returns what it returns.
+    pub(crate) async fn run(&self, script: String) -> Result<Value, String> {
+        let mut results = self.results.lock().await;
+        let outcome = tokio::time::timeout(CASE_TIMEOUT, async {
+            self.orders.send(script).await.map_err(|_| "the page is gone".to_owned())?;
+            results.recv().await.ok_or_else(|| "the page is gone".to_owned())
+        })
+        .await
+        .map_err(|_| format!("{} did not answer in {CASE_TIMEOUT:?}", self.kind))??;
+        match outcome.get("error") {
+            Some(error) => Err(format!("in the page: {}", error.as_str().unwrap_or("?"))),
+            None => Ok(outcome.get("value").cloned().unwrap_or(Value::Null)),
+        }
+    }
+}
+
+/// Long poll: the page's next order, or nothing after a while so that it asks again.
+async fn next_order(State(desk): State<Desk>) -> String {
+    let mut orders = desk.orders.lock().await;
+    let next = tokio::time::timeout(Duration::from_secs(20), orders.recv()).await;
+    next.ok().flatten().unwrap_or_default()
+}
+
+async fn take_result(State(desk): State<Desk>, body: axum::Json<Value>) {
+    let _ = desk.results.send(body.0).await;
+}
+
+/// Flags that keep Chromium on this machine, and with `permissions` let it use loopback.
+pub(crate) fn chromium_flags(permissions: bool) -> Vec<&'static str> {
+    let mut flags = vec![
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost",
+    ];
+    if permissions {
+        flags.extend([
+            "--allow-loopback-in-peer-connection",
+            "--use-fake-ui-for-media-stream",
+            "--use-fake-device-for-media-stream",
+            "--disable-features=WebRtcHideLocalIpsWithMdns,MediaRouter",
+        ]);
+    } else {
+        flags.push("--disable-features=MediaRouter");
+    }
+    flags
+}
+
+fn chromium(profile: &std::path::Path, permissions: bool) -> Command {
+    let mut command = Command::new("chromium");
+    command
+        .args(chromium_flags(permissions))
+        .arg(format!("--user-data-dir={}", profile.display()));
+    command
+}
+
+fn firefox(profile: &std::path::Path, permissions: bool) -> Command {
+    let mut preferences = vec![
+        ("network.dns.disabled", "true"),
+        ("browser.startup.page", "0"),
+        ("browser.aboutwelcome.enabled", "false"),
+        ("browser.shell.checkDefaultBrowser", "false"),
+        ("browser.startup.homepage_override.mstone", "\"ignore\""),
+        ("datareporting.policy.dataSubmissionEnabled", "false"),
+        ("app.update.enabled", "false"),
+        ("network.captive-portal-service.enabled", "false"),
+        ("network.connectivity-service.enabled", "false"),
+    ];
+    if permissions {
+        preferences.extend([
+            ("media.peerconnection.ice.loopback", "true"),
+            ("permissions.default.microphone", "1"),
+            ("permissions.default.camera", "1"),
+            ("media.navigator.streams.fake", "true"),
+        ]);
+    }
+    let lines: String = preferences
+        .iter()
+        .map(|(name, value)| format!("user_pref(\"{name}\", {value});\n"))
+        .collect();
+    std::fs::write(profile.join("user.js"), lines).unwrap();
+    let mut command = Command::new("firefox-esr");
+    command.args(["--headless", "--no-remote", "--profile"]).arg(profile);
+    command
+}
+
+/// The `peer` program, serving on a port of its own.
+pub(crate) struct PeerProgram {
+    /// Where it says it listens, without a slash at the end.
+    pub(crate) url: String,
+    process: Group,
+}
+
+impl PeerProgram {
+    /// Starts `peer serve` with `flags` on a free port and waits for the line with its address.
+    pub(crate) async fn start(flags: &[&str]) -> Self {
+        let mut command = Command::new(peer_binary());
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(flags).stdout(Stdio::piped());
+        let mut process = Group::start(&mut command);
+        let mut lines = BufReader::new(process.child.stdout.take().unwrap()).lines();
+        let line = tokio::time::timeout(Duration::from_secs(10), lines.next_line())
+            .await
+            .expect("peer prints its address")
+            .unwrap()
+            .expect("peer prints a line");
+        let at = line.find("http://").expect("the line holds the address");
+        let url = line[at..].split_whitespace().next().unwrap().trim_end_matches('/').to_owned();
+        Self { url, process }
+    }
+
+    /// Ends it as Ctrl-C does.
+    pub(crate) async fn interrupt(self) -> std::process::ExitStatus {
+        self.process.interrupt().await
+    }
+}
+
+/// The program that `cargo build -p peer` puts beside the test programs.
+fn peer_binary() -> PathBuf {
+    let this = std::env::current_exe().unwrap();
+    let binary = this.ancestors().nth(2).unwrap().join("peer");
+    assert!(binary.is_file(), "{} is missing; run: cargo build -p peer", binary.display());
+    binary
+}
