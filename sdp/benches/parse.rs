@@ -1,0 +1,39 @@
+//! How long a description takes: Chromium's data offer, and its largest audio and video offer.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
+
+use divan::counter::BytesCount;
+use divan::{Bencher, black_box};
+use sdp::Session;
+
+const DATA: &str = include_str!("../../tests/fixtures/sdp/chromium-data.offer.sdp");
+const MEDIA: &str = include_str!("../../tests/fixtures/sdp/chromium-audio-video-data.offer.sdp");
+
+fn main() {
+    divan::main();
+}
+
+#[divan::bench(args = [("data", DATA), ("audio+video+data", MEDIA)])]
+fn parse(bencher: Bencher<'_, '_>, (_, text): (&str, &str)) {
+    bencher.counter(BytesCount::of_str(text)).bench(|| Session::parse(black_box(text)).unwrap());
+}
+
+#[divan::bench(args = [("data", DATA), ("audio+video+data", MEDIA)])]
+fn print(bencher: Bencher<'_, '_>, (_, text): (&str, &str)) {
+    let session = Session::parse(text).unwrap();
+    bencher.counter(BytesCount::of_str(text)).bench(|| black_box(&session).to_string());
+}
+
+#[divan::bench]
+fn views(bencher: Bencher<'_, '_>) {
+    let session = Session::parse(DATA).unwrap();
+    bencher.bench(|| {
+        let section = black_box(&session).sections().next().unwrap();
+        (
+            section.mid(),
+            section.ice_ufrag(),
+            section.ice_pwd(),
+            section.setup(),
+            section.sctp_port(),
+        )
+    });
+}
