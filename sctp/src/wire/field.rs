@@ -7,7 +7,11 @@
 
 use std::fmt::Debug;
 
+use bytes::Bytes;
+use nom::bytes::complete::take;
+use nom::combinator::{map, rest};
 use nom::error::ErrorKind;
+use nom::number::complete::be_u8;
 use nom::{IResult, Parser};
 
 /// Why octets could not be parsed: the field that failed, how, and how many octets were left there.
@@ -67,4 +71,27 @@ pub(crate) fn field<'a, O: Debug>(
         );
         Ok((rest, value))
     }
+}
+
+/// All the octets that are left, as a slice of `packet`, of which the input must be a part.
+pub(crate) fn remainder<'a>(
+    packet: &Bytes,
+) -> impl Parser<&'a [u8], Output = Bytes, Error = ParseError> {
+    map(rest, |octets| packet.slice_ref(octets))
+}
+
+/// `count` octets, as a slice of `packet`, of which the input must be a part.
+pub(crate) fn octets<'a>(
+    packet: &Bytes,
+    count: usize,
+) -> impl Parser<&'a [u8], Output = Bytes, Error = ParseError> {
+    map(take(count), |octets| packet.slice_ref(octets))
+}
+
+/// Bit `number` (0 is the lowest) of the flag octet in `flags`. The octet stays where it is: each
+/// of its bits is a field on the same octet.
+pub(crate) fn bit(name: &'static str, number: u8, flags: &[u8]) -> bool {
+    field(name, map(be_u8, |flags: u8| flags >> number & 1 == 1))
+        .parse_complete(flags)
+        .is_ok_and(|(_, set)| set)
 }
