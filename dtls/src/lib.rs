@@ -1,1 +1,6 @@
 //! (being written)
+
+pub mod flight;
+pub mod reassembly;
+pub mod replay;
+pub mod wire;
