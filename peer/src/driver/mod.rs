@@ -1,0 +1,4 @@
+mod burst;
+mod interfaces;
+mod router;
+mod socket;
