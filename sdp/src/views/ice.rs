@@ -23,9 +23,11 @@ pub(crate) fn pwd(input: &str) -> Parsed<'_, &str> {
 }
 
 /// `ice-char = ALPHA / DIGIT / "+" / "/"`, RFC 8839 §5.1.
+///
+/// DEVIATION RFC 8839 §5.1: `-` and `_` too, since some stacks write base64url.
 fn ice_chars(input: &str, least: usize) -> Parsed<'_, &str> {
     const MOST: usize = 256;
-    let is_ice_char = |c: char| c.is_ascii_alphanumeric() || c == '+' || c == '/';
+    let is_ice_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_');
     let (rest, chars) = take_while(is_ice_char).parse_complete(input)?;
     if (least..=MOST).contains(&chars.len()) { Ok((rest, chars)) } else { bad_length() }
 }
