@@ -124,3 +124,58 @@ pub(crate) fn parse_all<'a>(packet: &Bytes, input: &'a [u8]) -> Parsed<'a, Vec<C
 pub(crate) fn write_all(causes: &[Cause], out: &mut BytesMut) {
     parameter::write_each(causes, out, Cause::write);
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing;
+    use super::*;
+
+    pub(in super::super) fn any_causes() -> impl Strategy<Value = Vec<Cause>> {
+        let cause = (any::<u16>(), testing::octets(20))
+            .prop_map(|(code, information)| Cause { code: CauseCode(code), information });
+        prop::collection::vec(cause, 0..4)
+    }
+
+    fn parse(octets: &Bytes) -> Result<Vec<Cause>, nom::Err<ParseError>> {
+        parse_all(octets, octets).map(|(_, causes)| causes)
+    }
+
+    #[test]
+    fn row_69_cause_length_below_four_or_half_outside() {
+        for lie in ["000c0000", "000c0003", "000c0008 41", "000c"] {
+            assert!(parse(&testing::hex(lie)).is_err(), "{lie}");
+        }
+    }
+
+    #[test]
+    fn invalid_stream_identifier_has_two_reserved_octets_rfc_9260_section_3_3_10_1() {
+        let mut out = BytesMut::new();
+        write_all(&[Cause::invalid_stream_identifier(StreamId(0x1234))], &mut out);
+        assert_eq!(out, testing::hex("00010008 1234 0000"));
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(causes in any_causes()) {
+            let mut out = BytesMut::new();
+            write_all(&causes, &mut out);
+            prop_assert_eq!(parse(&out.freeze()), Ok(causes));
+        }
+
+        #[test]
+        fn never_panics(octets in testing::octets(80)) {
+            let _ = parse(&octets);
+        }
+
+        #[test]
+        fn fields_tile_the_input(causes in any_causes()) {
+            let mut out = BytesMut::new();
+            write_all(&causes, &mut out);
+            let octets = out.freeze();
+            let (_, fields) = tap::explain(&octets, || parse(&octets));
+            prop_assert_eq!(tap::tile(&fields, octets.len()), Ok(()));
+        }
+    }
+}

@@ -321,3 +321,46 @@ pub(crate) fn finish_length(start: usize, out: &mut BytesMut) {
 pub(crate) const fn padding_after(length: usize) -> usize {
     length.wrapping_neg() % 4
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing;
+    use super::*;
+
+    fn parse(octets: &Bytes) -> Result<(&[u8], Chunk), nom::Err<ParseError>> {
+        Chunk::parse(octets, octets)
+    }
+
+    #[test]
+    fn row_69_chunk_length_below_four_or_half_outside() {
+        for lie in ["0b000000", "0b000003", "0a000009 00000000", "0b0000", "07000008 0000"] {
+            assert!(parse(&testing::hex(lie)).is_err(), "{lie}");
+        }
+    }
+
+    #[test]
+    fn padding_may_hold_anything_and_may_be_missing_at_the_end() {
+        let cookie = Chunk::CookieEcho(CookieEcho { cookie: Bytes::from_static(b"a") });
+        for octets in ["0a000005 61", "0a000005 6100", "0a000005 61ffffff"] {
+            let octets = testing::hex(octets);
+            assert_eq!(parse(&octets), Ok((&[][..], cookie.clone())));
+        }
+        let followed = testing::hex("0a000005 61000000 0b000004");
+        assert_eq!(parse(&followed), Ok((&followed[8..], cookie)));
+    }
+
+    #[test]
+    fn octets_beyond_the_structure_are_refused() {
+        assert!(parse(&testing::hex("0b000008 00000000")).is_err());
+        assert!(parse(&testing::hex("0700000c 00000000 00000000")).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(octets in testing::octets(120)) {
+            let _ = parse(&octets);
+        }
+    }
+}

@@ -39,3 +39,32 @@ impl Body for CookieEcho {
         out.extend_from_slice(&self.cookie);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{Chunk, testing};
+    use super::*;
+
+    fn any_cookie_echo() -> impl Strategy<Value = CookieEcho> {
+        testing::octets(80).prop_map(|cookie| CookieEcho { cookie })
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(chunk in any_cookie_echo()) {
+            testing::round_trip(Chunk::CookieEcho(chunk));
+        }
+
+        #[test]
+        fn never_panics(flags: u8, value in testing::octets(80)) {
+            testing::never_panics(ChunkType::COOKIE_ECHO, flags, value);
+        }
+
+        #[test]
+        fn fields_tile_the_input(chunk in any_cookie_echo()) {
+            testing::fields_tile_the_input(&Chunk::CookieEcho(chunk));
+        }
+    }
+}

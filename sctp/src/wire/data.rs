@@ -60,8 +60,7 @@ impl Data {
         let (rest, tsn) = field("TSN", map(be_u32, Tsn)).parse_complete(input)?;
         let (rest, stream) =
             field("Stream Identifier", map(be_u16, StreamId)).parse_complete(rest)?;
-        let (rest, ssn) =
-            field("Stream Sequence Number", map(be_u16, Ssn)).parse_complete(rest)?;
+        let (rest, ssn) = field("Stream Sequence Number", map(be_u16, Ssn)).parse_complete(rest)?;
         let (rest, ppid) =
             field("Payload Protocol Identifier", map(be_u32, Ppid)).parse_complete(rest)?;
         let (rest, payload) = field("User Data", remainder(packet)).parse_complete(rest)?;
@@ -89,5 +88,74 @@ impl Body for Data {
         out.put_u16(self.ssn.0);
         out.put_u32(self.ppid.0);
         out.extend_from_slice(&self.payload);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{Chunk, testing};
+    use super::*;
+
+    fn any_data() -> impl Strategy<Value = Data> {
+        let bits = any::<(bool, bool, bool, bool)>();
+        (bits, any::<(u32, u16, u16, u32)>(), testing::octets(64)).prop_map(
+            |((immediate, unordered, beginning, ending), (tsn, stream, ssn, ppid), payload)| Data {
+                immediate,
+                unordered,
+                beginning,
+                ending,
+                tsn: Tsn(tsn),
+                stream: StreamId(stream),
+                ssn: Ssn(ssn),
+                ppid: Ppid(ppid),
+                payload,
+            },
+        )
+    }
+
+    #[test]
+    fn chromium_sends_an_unordered_message_of_one_octet() {
+        testing::captured(
+            "138813883447230fe74631fc 00070011 97c2b718 0003 0000 00000033 75000000",
+            Chunk::Data(Data {
+                immediate: false,
+                unordered: true,
+                beginning: true,
+                ending: true,
+                tsn: Tsn(0x97c2_b718),
+                stream: StreamId(3),
+                ssn: Ssn(0),
+                ppid: Ppid::STRING,
+                payload: Bytes::from_static(b"u"),
+            }),
+        );
+    }
+
+    #[test]
+    fn the_payload_is_a_slice_of_the_packet() {
+        let packet =
+            testing::hex("138813883447230fe74631fc 00070011 97c2b718 0003 0000 00000033 75000000");
+        let parsed = super::super::Packet::parse(&packet).unwrap();
+        let [Chunk::Data(data)] = parsed.chunks.as_slice() else { panic!("one DATA chunk") };
+        assert_eq!(data.payload.as_ptr(), packet[28..].as_ptr());
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(chunk in any_data()) {
+            testing::round_trip(Chunk::Data(chunk));
+        }
+
+        #[test]
+        fn never_panics(flags: u8, value in testing::octets(80)) {
+            testing::never_panics(ChunkType::DATA, flags, value);
+        }
+
+        #[test]
+        fn fields_tile_the_input(chunk in any_data()) {
+            testing::fields_tile_the_input(&Chunk::Data(chunk));
+        }
     }
 }

@@ -193,8 +193,7 @@ impl Open {
             [] => (rest, Bytes::new()),
             _ => field("surplus", remainder(message)).parse_complete(rest)?,
         };
-        let open =
-            Self { channel_type, priority, reliability_parameter, label, protocol, surplus };
+        let open = Self { channel_type, priority, reliability_parameter, label, protocol, surplus };
         Ok((rest, open))
     }
 
@@ -216,4 +215,127 @@ impl Open {
 fn sized(text: &[u8]) -> (u16, &[u8]) {
     let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
     (length, text.get(..usize::from(length)).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{hex, octets as any_octets};
+    use super::*;
+
+    fn any_message() -> impl Strategy<Value = DcepMessage> {
+        let open = (any::<(u8, u16, u32)>(), any_octets(40), any_octets(40), any_octets(4))
+            .prop_map(
+                |((channel_type, priority, reliability_parameter), label, protocol, surplus)| {
+                    DcepMessage::Open(Open {
+                        channel_type: ChannelType(channel_type),
+                        priority: Priority(priority),
+                        reliability_parameter,
+                        label,
+                        protocol,
+                        surplus,
+                    })
+                },
+            );
+        let unknown = (4u8.., any_octets(20)).prop_map(|(message_type, rest)| {
+            DcepMessage::Unknown { message_type: MessageType(message_type), rest }
+        });
+        prop_oneof![open, Just(DcepMessage::Ack(Ack)), unknown]
+    }
+
+    #[test]
+    fn chromium_opens_an_unordered_channel_without_retransmissions() {
+        let octets = hex("03 81 0100 00000000 0005 0000 756e6f7264");
+        let message = DcepMessage::Open(Open {
+            channel_type: ChannelType::PARTIAL_RELIABLE_REXMIT.unordered(),
+            priority: Priority::NORMAL,
+            reliability_parameter: 0,
+            label: Bytes::from_static(b"unord"),
+            protocol: Bytes::new(),
+            surplus: Bytes::new(),
+        });
+        assert_eq!(DcepMessage::parse(&octets).as_ref(), Ok(&message));
+        assert_eq!(message.to_octets(), octets);
+    }
+
+    #[test]
+    fn chromium_opens_a_timed_channel_with_a_protocol() {
+        let octets = hex("03 02 0100 000001f4 0002 0005 706c 70726f746f");
+        let message = DcepMessage::Open(Open {
+            channel_type: ChannelType::PARTIAL_RELIABLE_TIMED,
+            priority: Priority::NORMAL,
+            reliability_parameter: 500,
+            label: Bytes::from_static(b"pl"),
+            protocol: Bytes::from_static(b"proto"),
+            surplus: Bytes::new(),
+        });
+        assert_eq!(DcepMessage::parse(&octets).as_ref(), Ok(&message));
+        assert_eq!(message.to_octets(), octets);
+    }
+
+    #[test]
+    fn an_ack_is_one_octet_rfc_8832_section_5_2() {
+        assert_eq!(DcepMessage::parse(&hex("02")), Ok(DcepMessage::Ack(Ack)));
+        assert_eq!(DcepMessage::Ack(Ack).to_octets(), hex("02"));
+        assert!(DcepMessage::parse(&hex("0200")).is_err());
+    }
+
+    #[test]
+    fn trap_dcep_type_bit_0x80_with_each_reliability() {
+        for reliability in [
+            ChannelType::RELIABLE,
+            ChannelType::PARTIAL_RELIABLE_REXMIT,
+            ChannelType::PARTIAL_RELIABLE_TIMED,
+        ] {
+            assert!(!reliability.is_unordered() && reliability.unordered().is_unordered());
+            assert_eq!(reliability.unordered().0, reliability.0 | 0x80);
+            assert_eq!(reliability.unordered().reliability(), reliability);
+        }
+    }
+
+    #[test]
+    fn row_75_dcep_cut_and_length_lies() {
+        let whole = hex("03 02 0100 000001f4 0002 0005 706c 70726f746f");
+        for length in 0..whole.len() {
+            assert!(DcepMessage::parse(&whole.slice(..length)).is_err(), "{length}");
+        }
+        for lie in [
+            "03 00 0100 00000000 ffff 0000 61",
+            "03 00 0100 00000000 0000 ffff 61",
+            "03 00 0100 00000000 ffff ffff",
+            "03 00 0100 00000000 0001 0001 61",
+        ] {
+            assert!(DcepMessage::parse(&hex(lie)).is_err(), "{lie}");
+        }
+    }
+
+    /// "hé" is three octets and two characters: a sender that counts characters cuts the label.
+    #[test]
+    fn trap_dcep_label_length_in_characters() {
+        let octets = hex("03 00 0100 00000000 0002 0000 68c3a9");
+        let Ok(DcepMessage::Open(open)) = DcepMessage::parse(&octets) else { panic!("an OPEN") };
+        assert_eq!((&open.label[..], &open.surplus[..]), (&b"h\xc3"[..], &b"\xa9"[..]));
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(message in any_message()) {
+            prop_assert_eq!(DcepMessage::parse(&message.to_octets()), Ok(message));
+        }
+
+        #[test]
+        fn never_panics(octets in any_octets(60)) {
+            if let Ok(message) = DcepMessage::parse(&octets) {
+                prop_assert_eq!(message.to_octets(), octets);
+            }
+        }
+
+        #[test]
+        fn fields_tile_the_input(message in any_message()) {
+            let octets = message.to_octets();
+            let (_, fields) = tap::explain(&octets, || DcepMessage::parse(&octets));
+            prop_assert_eq!(tap::tile(&fields, octets.len()), Ok(()));
+        }
+    }
 }

@@ -71,3 +71,50 @@ impl Body for ForwardTsn {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{Chunk, testing};
+    use super::*;
+
+    fn any_forward_tsn() -> impl Strategy<Value = ForwardTsn> {
+        (any::<u32>(), prop::collection::vec(any::<(u16, u16)>(), 0..8)).prop_map(
+            |(tsn, streams)| ForwardTsn {
+                new_cumulative_tsn: Tsn(tsn),
+                streams: streams
+                    .into_iter()
+                    .map(|(stream, ssn)| SkippedStream { stream: StreamId(stream), ssn: Ssn(ssn) })
+                    .collect(),
+            },
+        )
+    }
+
+    #[test]
+    fn half_a_stream_entry_is_refused() {
+        let packet = testing::packet_of(&super::super::UnknownChunk {
+            chunk_type: ChunkType::FORWARD_TSN,
+            flags: 0,
+            value: testing::hex("00000001 00010002 0003"),
+        });
+        assert!(super::super::Packet::parse(&packet).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(chunk in any_forward_tsn()) {
+            testing::round_trip(Chunk::ForwardTsn(chunk));
+        }
+
+        #[test]
+        fn never_panics(flags: u8, value in testing::octets(80)) {
+            testing::never_panics(ChunkType::FORWARD_TSN, flags, value);
+        }
+
+        #[test]
+        fn fields_tile_the_input(chunk in any_forward_tsn()) {
+            testing::fields_tile_the_input(&Chunk::ForwardTsn(chunk));
+        }
+    }
+}

@@ -53,9 +53,8 @@ pub(crate) fn parse_information<'a>(packet: &Bytes, input: &'a [u8]) -> Parsed<'
     if parameter_type != HEARTBEAT_INFO {
         return Err(nom::Err::Error(ParseError::forbidden("Heartbeat Info Type", input.len())));
     }
-    let (_, information) =
-        field("Sender-Specific Heartbeat Info", octets(packet, value.len()))
-            .parse_complete(value)?;
+    let (_, information) = field("Sender-Specific Heartbeat Info", octets(packet, value.len()))
+        .parse_complete(value)?;
     match padding_after(value.len()).min(rest.len()) {
         0 => Ok((rest, information)),
         padding => {
@@ -69,4 +68,39 @@ pub(crate) fn write_information(information: &Bytes, out: &mut BytesMut) {
     parameter::write_each(&[information], out, |information, out| {
         parameter::write_with(HEARTBEAT_INFO.0, out, |out| out.extend_from_slice(information));
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{Chunk, testing};
+    use super::*;
+
+    fn any_heartbeat() -> impl Strategy<Value = Heartbeat> {
+        testing::octets(40).prop_map(|information| Heartbeat { information })
+    }
+
+    #[test]
+    fn the_information_is_a_parameter_of_type_one_rfc_9260_section_3_3_5() {
+        let packet = testing::packet_of(&Heartbeat { information: Bytes::from_static(b"12345") });
+        assert_eq!(packet[12..], testing::hex("0400000d 00010009 3132333435 000000"));
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(chunk in any_heartbeat()) {
+            testing::round_trip(Chunk::Heartbeat(chunk));
+        }
+
+        #[test]
+        fn never_panics(flags: u8, value in testing::octets(80)) {
+            testing::never_panics(ChunkType::HEARTBEAT, flags, value);
+        }
+
+        #[test]
+        fn fields_tile_the_input(chunk in any_heartbeat()) {
+            testing::fields_tile_the_input(&Chunk::Heartbeat(chunk));
+        }
+    }
 }

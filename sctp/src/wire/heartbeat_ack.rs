@@ -31,3 +31,32 @@ impl Body for HeartbeatAck {
         write_information(&self.information, out);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{Chunk, testing};
+    use super::*;
+
+    fn any_heartbeat_ack() -> impl Strategy<Value = HeartbeatAck> {
+        testing::octets(40).prop_map(|information| HeartbeatAck { information })
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(chunk in any_heartbeat_ack()) {
+            testing::round_trip(Chunk::HeartbeatAck(chunk));
+        }
+
+        #[test]
+        fn never_panics(flags: u8, value in testing::octets(80)) {
+            testing::never_panics(ChunkType::HEARTBEAT_ACK, flags, value);
+        }
+
+        #[test]
+        fn fields_tile_the_input(chunk in any_heartbeat_ack()) {
+            testing::fields_tile_the_input(&Chunk::HeartbeatAck(chunk));
+        }
+    }
+}

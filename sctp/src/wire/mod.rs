@@ -31,6 +31,8 @@ mod serial;
 mod shutdown;
 mod shutdown_ack;
 mod shutdown_complete;
+#[cfg(test)]
+mod testing;
 mod unknown;
 
 pub use abort::Abort;

@@ -27,8 +27,7 @@ pub struct OperationError {
 
 impl OperationError {
     pub(crate) fn parse<'a>(packet: &Bytes, input: &'a [u8]) -> Parsed<'a, Self> {
-        map(|input| cause::parse_all(packet, input), |causes| Self { causes })
-            .parse_complete(input)
+        map(|input| cause::parse_all(packet, input), |causes| Self { causes }).parse_complete(input)
     }
 }
 
@@ -39,5 +38,35 @@ impl Body for OperationError {
 
     fn write(&self, out: &mut BytesMut) {
         cause::write_all(&self.causes, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::cause::tests::any_causes;
+    use super::super::{Chunk, testing};
+    use super::*;
+
+    fn any_error() -> impl Strategy<Value = OperationError> {
+        any_causes().prop_map(|causes| OperationError { causes })
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(chunk in any_error()) {
+            testing::round_trip(Chunk::Error(chunk));
+        }
+
+        #[test]
+        fn never_panics(flags: u8, value in testing::octets(80)) {
+            testing::never_panics(ChunkType::ERROR, flags, value);
+        }
+
+        #[test]
+        fn fields_tile_the_input(chunk in any_error()) {
+            testing::fields_tile_the_input(&Chunk::Error(chunk));
+        }
     }
 }

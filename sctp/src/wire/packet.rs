@@ -169,3 +169,155 @@ impl PacketWriter {
         self.packet.freeze()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{CookieAck, CookieEcho, Data, testing};
+    use super::*;
+
+    const COOKIE_ACK: &str = "138813883447230f2ed40677 0b000004";
+
+    #[test]
+    fn crc32c_of_the_nine_digits_is_the_registered_check_value() {
+        assert_eq!(crc32c::crc32c(b"123456789"), 0xe306_9283);
+    }
+
+    #[test]
+    fn row_66_checksum_wrong_or_zero() {
+        let good = testing::hex(COOKIE_ACK);
+        assert!(Packet::parse(&good).is_ok());
+        let zero = testing::hex("138813883447230f00000000 0b000004");
+        assert_eq!(Packet::parse(&zero).unwrap_err().field, "Checksum");
+        // Big-endian, as every other field is, would be a different number.
+        let swapped = testing::hex("138813883447230f7706d42e 0b000004");
+        assert_eq!(Packet::parse(&swapped).unwrap_err().field, "Checksum");
+        for bit in 0..good.len() * 8 {
+            let mut wrong = good.to_vec();
+            wrong[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Packet::parse(&wrong.into()).unwrap_err().field, "Checksum");
+        }
+    }
+
+    #[test]
+    fn row_69_a_packet_cut_at_any_octet_is_refused() {
+        let good = testing::hex(COOKIE_ACK);
+        for length in 0..good.len() {
+            assert!(Packet::parse(&good.slice(..length)).is_err());
+        }
+    }
+
+    #[test]
+    fn row_74_sixteen_thousand_unknown_chunks_are_read_in_one_pass() {
+        let mut octets = BytesMut::new();
+        testing::HEADER.write(&mut octets);
+        octets.extend_from_slice(&[0xff, 0, 0, 4].repeat(16_000));
+        let crc = checksum(&octets).to_le_bytes();
+        octets[8..12].copy_from_slice(&crc);
+        assert_eq!(Packet::parse(&octets.freeze()).unwrap().chunks.len(), 16_000);
+    }
+
+    #[test]
+    fn a_malformed_chunk_makes_the_whole_packet_say_nothing() {
+        let mut octets = BytesMut::new();
+        testing::HEADER.write(&mut octets);
+        octets.extend_from_slice(&testing::hex("0b000004 0b000003"));
+        let crc = checksum(&octets).to_le_bytes();
+        octets[8..12].copy_from_slice(&crc);
+        assert_eq!(Packet::parse(&octets.freeze()).unwrap_err().field, "Chunk Length");
+    }
+
+    /// Bundling counts the padded length of each chunk, its header included.
+    #[test]
+    fn trap_bundling_counts_padded_chunk_headers() {
+        let one_octet = CookieEcho { cookie: Bytes::from_static(b"a") };
+        let mut writer = PacketWriter::new(&testing::HEADER, 12 + 8 + 7);
+        assert!(writer.is_empty() && writer.fits(1));
+        assert!(writer.push(&one_octet));
+        assert_eq!(writer.remaining(), 7);
+        assert!(!writer.fits(1), "four octets of header, one of value, three of padding");
+        assert!(!writer.push(&one_octet));
+        assert!(writer.fits(0) && writer.push(&CookieAck));
+        let packet = writer.finish();
+        assert_eq!(packet.len(), 12 + 8 + 4);
+        assert_eq!(Packet::parse(&packet).unwrap().chunks.len(), 2);
+    }
+
+    /// Every browser packet is read, tiled by its fields, and written again octet by octet.
+    #[test]
+    fn browser_captures_survive_a_round_trip() {
+        let directory =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/pcap");
+        let mut packets = 0;
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if !path.to_string_lossy().ends_with(".sctp.pcap") {
+                continue;
+            }
+            for datagram in tap::capture::read(&path).unwrap() {
+                let captured = Bytes::from(datagram.payload);
+                let parsed = Packet::parse(&captured).unwrap();
+                testing::tiles(&captured);
+                let mut writer = PacketWriter::new(&parsed.header, captured.len());
+                assert!(parsed.chunks.iter().all(|chunk| writer.push(chunk)));
+                assert_eq!(writer.finish(), captured);
+                packets += 1;
+            }
+        }
+        assert!(packets > 200, "{packets}");
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(source: u16, destination: u16, tag: u32, payload in testing::octets(30)) {
+            let header = CommonHeader {
+                source_port: Port(source),
+                destination_port: Port(destination),
+                verification_tag: VerificationTag(tag),
+            };
+            let echo = CookieEcho { cookie: payload };
+            let mut writer = PacketWriter::new(&header, 1191);
+            prop_assert!(writer.push(&echo) && writer.push(&CookieAck));
+            let parsed = Packet::parse(&writer.finish()).unwrap();
+            prop_assert_eq!(parsed.header, header);
+            prop_assert_eq!(
+                parsed.chunks.as_slice(),
+                [Chunk::CookieEcho(echo), Chunk::CookieAck(CookieAck)]
+            );
+        }
+
+        #[test]
+        fn never_panics(mut octets in prop::collection::vec(any::<u8>(), 12..200)) {
+            octets[8..12].fill(0);
+            let crc = checksum(&octets).to_le_bytes();
+            octets[8..12].copy_from_slice(&crc);
+            let _ = Packet::parse(&octets.into());
+        }
+
+        #[test]
+        fn fields_tile_the_input(payload in testing::octets(30)) {
+            let mut writer = PacketWriter::new(&testing::HEADER, 1191);
+            let echo = CookieEcho { cookie: payload };
+            prop_assert!(writer.push(&echo) && writer.push(&CookieAck));
+            testing::tiles(&writer.finish());
+        }
+    }
+
+    #[test]
+    fn data_overhead_is_what_is_written() {
+        let data = Data {
+            immediate: true,
+            unordered: false,
+            beginning: true,
+            ending: false,
+            tsn: super::super::Tsn(1),
+            stream: super::super::StreamId(2),
+            ssn: super::super::Ssn(3),
+            ppid: super::super::Ppid::BINARY,
+            payload: Bytes::from_static(&[0; 1000]),
+        };
+        let packet = testing::packet_of(&data);
+        assert_eq!(packet.len(), CommonHeader::LENGTH + Data::OVERHEAD + 1000);
+    }
+}

@@ -103,8 +103,9 @@ impl Parameter {
                     .parse_complete(value)?
             }
             ParameterType::FORWARD_TSN_SUPPORTED => (value, Self::ForwardTsnSupported),
-            parameter_type => map(field("Parameter Value", take_all()), |value| {
-                Self::Unknown { parameter_type, value }
+            parameter_type => map(field("Parameter Value", take_all()), |value| Self::Unknown {
+                parameter_type,
+                value,
             })
             .parse_complete(value)?,
         };
@@ -192,12 +193,93 @@ pub(crate) fn write_with(code: u16, out: &mut BytesMut, value: impl FnOnce(&mut 
 }
 
 /// An error naming `field` if a value had octets beyond its structure.
-pub(crate) fn no_surplus(
-    field: &'static str,
-    surplus: &[u8],
-) -> Result<(), nom::Err<ParseError>> {
+pub(crate) fn no_surplus(field: &'static str, surplus: &[u8]) -> Result<(), nom::Err<ParseError>> {
     match surplus.len() {
         0 => Ok(()),
         left => Err(nom::Err::Error(ParseError::forbidden(field, left))),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing;
+    use super::*;
+
+    pub(in super::super) fn any_parameters() -> impl Strategy<Value = Vec<Parameter>> {
+        let parameter = prop_oneof![
+            testing::octets(60).prop_map(Parameter::StateCookie),
+            testing::octets(20).prop_map(Parameter::Unrecognized),
+            testing::octets(7).prop_map(|octets| {
+                Parameter::SupportedExtensions(octets.into_iter().map(ChunkType).collect())
+            }),
+            Just(Parameter::ForwardTsnSupported),
+            (testing::octets(20), 9u16..0x8000).prop_map(|(value, number)| Parameter::Unknown {
+                parameter_type: ParameterType(number),
+                value
+            }),
+        ];
+        prop::collection::vec(parameter, 0..5)
+    }
+
+    fn parse(octets: &Bytes) -> Result<Vec<Parameter>, nom::Err<ParseError>> {
+        parse_all(octets, octets).map(|(_, parameters)| parameters)
+    }
+
+    #[test]
+    fn only_the_last_parameter_goes_without_padding_rfc_9260_section_3_2() {
+        let extensions = Parameter::SupportedExtensions(vec![ChunkType(0x82)]);
+        let mut out = BytesMut::new();
+        write_all(&[extensions.clone(), extensions.clone()], &mut out);
+        assert_eq!(out, testing::hex("80080005 82000000 80080005 82"));
+        // And a chunk length that counts the last padding is accepted.
+        let counted = testing::hex("80080005 82000000 80080005 82000000");
+        assert_eq!(parse(&counted), Ok(vec![extensions.clone(), extensions]));
+    }
+
+    #[test]
+    fn row_69_parameter_length_below_four_or_half_outside() {
+        for lie in ["80080000", "80080003 82", "80080008 82", "c000"] {
+            assert!(parse(&testing::hex(lie)).is_err(), "{lie}");
+        }
+    }
+
+    #[test]
+    fn row_69_eight_thousand_parameters_are_read_in_one_pass() {
+        let octets: Bytes = [0xc0, 0, 0, 4].repeat(8_000).into();
+        assert_eq!(parse(&octets).unwrap().len(), 8_000);
+    }
+
+    #[test]
+    fn the_highest_bits_say_what_to_do_rfc_9260_section_3_2_1() {
+        let on_unknown = |number| ParameterType(number).on_unknown();
+        assert_eq!(on_unknown(0x0005), OnUnknown::Stop);
+        assert_eq!(on_unknown(0x4005), OnUnknown::StopAndReport);
+        assert_eq!(on_unknown(0x8001), OnUnknown::Skip);
+        assert_eq!(on_unknown(0xc006), OnUnknown::SkipAndReport);
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(parameters in any_parameters()) {
+            let mut out = BytesMut::new();
+            write_all(&parameters, &mut out);
+            prop_assert_eq!(parse(&out.freeze()), Ok(parameters));
+        }
+
+        #[test]
+        fn never_panics(octets in testing::octets(80)) {
+            let _ = parse(&octets);
+        }
+
+        #[test]
+        fn fields_tile_the_input(parameters in any_parameters()) {
+            let mut out = BytesMut::new();
+            write_all(&parameters, &mut out);
+            let octets = out.freeze();
+            let (_, fields) = tap::explain(&octets, || parse(&octets));
+            prop_assert_eq!(tap::tile(&fields, octets.len()), Ok(()));
+        }
     }
 }

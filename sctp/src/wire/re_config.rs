@@ -282,3 +282,101 @@ fn parse_add(input: &[u8]) -> Parsed<'_, (RequestNumber, u16)> {
     let (rest, _) = field("Reserved", be_u16).parse_complete(rest)?;
     Ok((rest, (request, new_streams)))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{Chunk, testing};
+    use super::*;
+
+    fn any_re_config() -> impl Strategy<Value = ReConfig> {
+        let streams = || {
+            prop::collection::vec(any::<u16>(), 0..5)
+                .prop_map(|streams| streams.into_iter().map(StreamId).collect::<Vec<_>>())
+        };
+        let number = || any::<u32>().prop_map(RequestNumber);
+        let tsns = any::<(u32, u32)>().prop_map(|(sender, receiver)| NextTsns {
+            sender: Tsn(sender),
+            receiver: Tsn(receiver),
+        });
+        let parameter = prop_oneof![
+            (number(), number(), any::<u32>(), streams()).prop_map(
+                |(request, response, tsn, streams)| ReConfigParameter::OutgoingReset {
+                    request,
+                    response,
+                    last_tsn: Tsn(tsn),
+                    streams
+                }
+            ),
+            (number(), streams()).prop_map(|(request, streams)| {
+                ReConfigParameter::IncomingReset { request, streams }
+            }),
+            number().prop_map(|request| ReConfigParameter::SsnTsnReset { request }),
+            (number(), any::<u32>(), prop::option::of(tsns)).prop_map(
+                |(response, result, next_tsns)| ReConfigParameter::Response {
+                    response,
+                    result: ReConfigResult(result),
+                    next_tsns
+                }
+            ),
+            (number(), any::<u16>()).prop_map(|(request, new_streams)| {
+                ReConfigParameter::AddOutgoing { request, new_streams }
+            }),
+            (number(), any::<u16>()).prop_map(|(request, new_streams)| {
+                ReConfigParameter::AddIncoming { request, new_streams }
+            }),
+            (19u16.., testing::octets(20)).prop_map(|(number, value)| ReConfigParameter::Unknown {
+                parameter_type: ParameterType(number),
+                value
+            }),
+        ];
+        prop::collection::vec(parameter, 0..3).prop_map(|parameters| ReConfig { parameters })
+    }
+
+    #[test]
+    fn chromium_closes_a_channel() {
+        testing::captured(
+            "138813883447230f954c6168 82000016 000d0012 97c2b70d 97c2b70d 97c2b71a 0003 0000",
+            Chunk::ReConfig(ReConfig {
+                parameters: vec![ReConfigParameter::OutgoingReset {
+                    request: RequestNumber(0x97c2_b70d),
+                    response: RequestNumber(0x97c2_b70d),
+                    last_tsn: Tsn(0x97c2_b71a),
+                    streams: vec![StreamId(3)],
+                }],
+            }),
+        );
+    }
+
+    #[test]
+    fn firefox_performs_the_reset() {
+        testing::captured(
+            "13881388a047f5ea92d5214f 82000010 0010000c 97c2b70d 00000001",
+            Chunk::ReConfig(ReConfig {
+                parameters: vec![ReConfigParameter::Response {
+                    response: RequestNumber(0x97c2_b70d),
+                    result: ReConfigResult::PERFORMED,
+                    next_tsns: None,
+                }],
+            }),
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(chunk in any_re_config()) {
+            testing::round_trip(Chunk::ReConfig(chunk));
+        }
+
+        #[test]
+        fn never_panics(flags: u8, value in testing::octets(80)) {
+            testing::never_panics(ChunkType::RE_CONFIG, flags, value);
+        }
+
+        #[test]
+        fn fields_tile_the_input(chunk in any_re_config()) {
+            testing::fields_tile_the_input(&Chunk::ReConfig(chunk));
+        }
+    }
+}

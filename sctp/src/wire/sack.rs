@@ -62,8 +62,7 @@ impl Sack {
             field("Cumulative TSN Ack", map(be_u32, Tsn)).parse_complete(input)?;
         let (rest, a_rwnd) =
             field("Advertised Receiver Window Credit", be_u32).parse_complete(rest)?;
-        let (rest, gap_count) =
-            field("Number of Gap Ack Blocks", be_u16).parse_complete(rest)?;
+        let (rest, gap_count) = field("Number of Gap Ack Blocks", be_u16).parse_complete(rest)?;
         let (rest, duplicate_count) =
             field("Number of Duplicate TSNs", be_u16).parse_complete(rest)?;
         // The counts must agree with the length before anything is reserved for them.
@@ -106,6 +105,64 @@ impl Body for Sack {
         }
         for duplicate in &self.duplicates {
             out.put_u32(duplicate.0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{Chunk, testing};
+    use super::*;
+
+    fn any_sack() -> impl Strategy<Value = Sack> {
+        let gaps = prop::collection::vec(any::<(u16, u16)>(), 0..6);
+        let duplicates = prop::collection::vec(any::<u32>(), 0..6);
+        (any::<(u32, u32)>(), gaps, duplicates).prop_map(|((tsn, a_rwnd), gaps, duplicates)| Sack {
+            cumulative_tsn: Tsn(tsn),
+            a_rwnd,
+            gaps: gaps.into_iter().map(|(start, end)| GapBlock { start, end }).collect(),
+            duplicates: duplicates.into_iter().map(Tsn).collect(),
+        })
+    }
+
+    #[test]
+    fn firefox_acknowledges() {
+        testing::captured(
+            "13881388a047f5ea77ba4972 03000010 97c2b70d 00e66666 0000 0000",
+            Chunk::Sack(Sack {
+                cumulative_tsn: Tsn(0x97c2_b70d),
+                a_rwnd: 15_099_494,
+                gaps: vec![],
+                duplicates: vec![],
+            }),
+        );
+    }
+
+    #[test]
+    fn row_73_counts_beyond_the_chunk_are_refused_before_memory_is_reserved() {
+        for value in ["00000001 00000000 ffff ffff", "00000001 00000000 0001 0001 00020002"] {
+            let value = testing::hex(value);
+            let error = Sack::parse(&value).unwrap_err();
+            assert!(error.to_string().contains("Number of Gap Ack Blocks"), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(chunk in any_sack()) {
+            testing::round_trip(Chunk::Sack(chunk));
+        }
+
+        #[test]
+        fn never_panics(flags: u8, value in testing::octets(80)) {
+            testing::never_panics(ChunkType::SACK, flags, value);
+        }
+
+        #[test]
+        fn fields_tile_the_input(chunk in any_sack()) {
+            testing::fields_tile_the_input(&Chunk::Sack(chunk));
         }
     }
 }

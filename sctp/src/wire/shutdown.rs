@@ -27,10 +27,8 @@ pub struct Shutdown {
 
 impl Shutdown {
     pub(crate) fn parse(input: &[u8]) -> Parsed<'_, Self> {
-        map(field("Cumulative TSN Ack", map(be_u32, Tsn)), |cumulative_tsn| Self {
-            cumulative_tsn,
-        })
-        .parse_complete(input)
+        map(field("Cumulative TSN Ack", map(be_u32, Tsn)), |cumulative_tsn| Self { cumulative_tsn })
+            .parse_complete(input)
     }
 }
 
@@ -41,5 +39,34 @@ impl Body for Shutdown {
 
     fn write(&self, out: &mut BytesMut) {
         out.put_u32(self.cumulative_tsn.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{Chunk, testing};
+    use super::*;
+
+    fn any_shutdown() -> impl Strategy<Value = Shutdown> {
+        any::<u32>().prop_map(|tsn| Shutdown { cumulative_tsn: Tsn(tsn) })
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(chunk in any_shutdown()) {
+            testing::round_trip(Chunk::Shutdown(chunk));
+        }
+
+        #[test]
+        fn never_panics(flags: u8, value in testing::octets(12)) {
+            testing::never_panics(ChunkType::SHUTDOWN, flags, value);
+        }
+
+        #[test]
+        fn fields_tile_the_input(chunk in any_shutdown()) {
+            testing::fields_tile_the_input(&Chunk::Shutdown(chunk));
+        }
     }
 }

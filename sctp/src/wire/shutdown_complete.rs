@@ -37,3 +37,32 @@ impl Body for ShutdownComplete {
 
     fn write(&self, _: &mut BytesMut) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{Chunk, testing};
+    use super::*;
+
+    fn any_shutdown_complete() -> impl Strategy<Value = ShutdownComplete> {
+        any::<bool>().prop_map(|tag_reflected| ShutdownComplete { tag_reflected })
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(chunk in any_shutdown_complete()) {
+            testing::round_trip(Chunk::ShutdownComplete(chunk));
+        }
+
+        #[test]
+        fn never_panics(flags: u8, value in testing::octets(8)) {
+            testing::never_panics(ChunkType::SHUTDOWN_COMPLETE, flags, value);
+        }
+
+        #[test]
+        fn fields_tile_the_input(chunk in any_shutdown_complete()) {
+            testing::fields_tile_the_input(&Chunk::ShutdownComplete(chunk));
+        }
+    }
+}

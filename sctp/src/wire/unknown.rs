@@ -55,3 +55,56 @@ impl Body for UnknownChunk {
         out.extend_from_slice(&self.value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{Chunk, testing};
+    use super::*;
+
+    fn any_unknown() -> impl Strategy<Value = UnknownChunk> {
+        (15u8..63, any::<u8>(), testing::octets(40)).prop_map(|(number, flags, value)| {
+            UnknownChunk { chunk_type: ChunkType(number), flags, value }
+        })
+    }
+
+    #[test]
+    fn the_highest_bits_say_what_to_do_rfc_9260_section_3_2() {
+        let bits = |number| {
+            let on_unknown = ChunkType(number).on_unknown();
+            (on_unknown.stops(), on_unknown.reports())
+        };
+        assert_eq!(bits(0x3f), (true, false));
+        assert_eq!(bits(0x7f), (true, true));
+        assert_eq!(bits(0xbf), (false, false));
+        assert_eq!(bits(0xff), (false, true));
+    }
+
+    #[test]
+    fn a_report_holds_the_chunk_without_padding() {
+        let chunk = UnknownChunk {
+            chunk_type: ChunkType(0xff),
+            flags: 1,
+            value: Bytes::from_static(b"abc"),
+        };
+        assert_eq!(chunk.to_octets(), testing::hex("ff010007 616263"));
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(chunk in any_unknown()) {
+            testing::round_trip(Chunk::Unknown(chunk));
+        }
+
+        #[test]
+        fn never_panics(flags: u8, value in testing::octets(80)) {
+            testing::never_panics(ChunkType::I_DATA, flags, value);
+        }
+
+        #[test]
+        fn fields_tile_the_input(chunk in any_unknown()) {
+            testing::fields_tile_the_input(&Chunk::Unknown(chunk));
+        }
+    }
+}
