@@ -60,3 +60,66 @@ impl ReplayWindow {
         self.next.checked_sub(number.get() + 1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn number(number: u64) -> SequenceNumber {
+        SequenceNumber::new(number).unwrap()
+    }
+
+    fn take(window: &mut ReplayWindow, n: u64) -> bool {
+        let fresh = window.check(number(n));
+        let taken = fresh.is_some();
+        fresh.into_iter().for_each(|fresh| window.accept(fresh));
+        taken
+    }
+
+    #[test]
+    fn row_45_each_record_once_within_the_window() {
+        let mut window = ReplayWindow::default();
+        assert!(take(&mut window, 0) && !take(&mut window, 0));
+        assert!(take(&mut window, 200) && !take(&mut window, 200));
+        assert!(take(&mut window, 200 - (WINDOW - 1)) && !take(&mut window, 200 - WINDOW));
+        assert!(take(&mut window, 150) && !take(&mut window, 150));
+    }
+
+    #[test]
+    fn row_45_a_forged_number_does_not_move_the_window() {
+        let mut window = ReplayWindow::default();
+        assert!(take(&mut window, 5));
+        // The tag of this one did not verify.
+        drop(window.check(SequenceNumber::MAX));
+        assert!(take(&mut window, 4) && take(&mut window, 6));
+    }
+
+    #[test]
+    fn the_last_number_of_an_epoch_is_taken() {
+        let mut window = ReplayWindow::default();
+        assert!(take(&mut window, SequenceNumber::MAX.get()));
+        assert!(!take(&mut window, SequenceNumber::MAX.get()) && !take(&mut window, 0));
+        assert_eq!(SequenceNumber::MAX.next(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_number_is_taken_twice_and_none_in_the_window_is_refused(
+            numbers in prop::collection::vec(0..600_u64, 0..300),
+        ) {
+            let (mut window, mut seen, mut highest) = (ReplayWindow::default(), HashSet::new(), 0);
+            for n in numbers {
+                let expected = !seen.contains(&n) && n + WINDOW > highest;
+                prop_assert_eq!(take(&mut window, n), expected);
+                if expected {
+                    seen.insert(n);
+                    highest = highest.max(n);
+                }
+            }
+        }
+    }
+}
