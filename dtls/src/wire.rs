@@ -31,7 +31,7 @@ pub(crate) mod vector;
 pub use alert::{Alert, AlertDescription, AlertLevel};
 pub use change_cipher_spec::ChangeCipherSpec;
 pub use cipher_suite::{CipherSuite, CompressionMethod};
-pub use extension::{Extension, ExtensionType, Extensions};
+pub use extension::{Extension, ExtensionType, Extensions, NamedGroup, SignatureScheme};
 pub use field::ParseError;
 pub use handshake::{
     Handshake, HandshakeFragment, HandshakeHeader, HandshakeMessage, HandshakeType, MessageSeq,
