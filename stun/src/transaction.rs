@@ -111,9 +111,9 @@ impl ClientTransaction {
     ///
     /// # Errors
     /// The datagram was discarded: not STUN, or as [`ClientTransaction::handle_response`] says.
-    pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) -> Result<(), Error> {
+    pub fn handle_datagram(&mut self, _now: Instant, datagram: &[u8]) -> Result<(), Error> {
         let message = Message::parse(datagram)?;
-        self.handle_response(now, message)
+        self.handle_response(message)
     }
 
     /// Takes a message that was already parsed.
@@ -121,7 +121,7 @@ impl ClientTransaction {
     /// # Errors
     /// The message was discarded: no response, not to this request, or without the integrity that
     /// proves it (RFC 8489 §9.1.4: "as if the response was never received").
-    pub fn handle_response(&mut self, _now: Instant, message: Message) -> Result<(), Error> {
+    pub fn handle_response(&mut self, message: Message) -> Result<(), Error> {
         if !message.class.is_response() {
             return Err(Error::NotAResponse);
         }
@@ -199,3 +199,6 @@ impl ClientTransaction {
         self.state = State::Closed { news: Some(Event::Closed(outcome)) };
     }
 }
+
+#[cfg(test)]
+mod tests;

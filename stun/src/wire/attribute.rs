@@ -137,12 +137,10 @@ impl Attribute {
                 .map(Self::XorMappedAddress)
                 .parse_complete(value),
             AttributeType::USERNAME => text("username").map(Self::Username).parse_complete(value),
-            AttributeType::USERHASH => {
-                userhash::parse.map(Self::Userhash).parse_complete(value)
+            AttributeType::USERHASH => userhash::parse.map(Self::Userhash).parse_complete(value),
+            AttributeType::ERROR_CODE => {
+                (|input| ErrorCode::parse(input, keep)).map(Self::ErrorCode).parse_complete(value)
             }
-            AttributeType::ERROR_CODE => (|input| ErrorCode::parse(input, keep))
-                .map(Self::ErrorCode)
-                .parse_complete(value),
             AttributeType::REALM => text("realm").map(Self::Realm).parse_complete(value),
             AttributeType::NONCE => text("nonce").map(Self::Nonce).parse_complete(value),
             AttributeType::PASSWORD_ALGORITHMS => {
@@ -222,9 +220,10 @@ pub(crate) fn envelope<'a, T: std::fmt::Debug>(
     let whole = |input| {
         let (rest, ty) = field("type", be_u16.map(AttributeType))(input)?;
         let (rest, length) = field("length", be_u16)(rest)?;
-        let (rest, value) = take(length).parse_complete(rest).map_err(|_: nom::Err<ParseError>| {
-            nom::Err::Error(ParseError::forbidden("length", rest.len() + 2))
-        })?;
+        let (rest, value) =
+            take(length).parse_complete(rest).map_err(|_: nom::Err<ParseError>| {
+                nom::Err::Error(ParseError::forbidden("length", rest.len() + 2))
+            })?;
         let (left_over, parsed) = parse_value(ty, value)?;
         if !left_over.is_empty() {
             return Err(nom::Err::Error(ParseError::forbidden(name, left_over.len())));
@@ -262,3 +261,6 @@ pub(crate) fn padding_of(length: usize) -> usize {
 pub(crate) fn write_padding(length: usize, out: &mut BytesMut) {
     out.put_bytes(0, padding_of(length));
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -141,8 +141,8 @@ mod tests {
         for octets in ["00000200", "00000700", "00000464", "000004", ""] {
             assert!(ErrorCode::parse(&hex(octets), Bytes::copy_from_slice).is_err());
         }
-        let (_, reserved_bits_set) = ErrorCode::parse(&hex("fffffc01"), Bytes::copy_from_slice)
-            .unwrap();
+        let (_, reserved_bits_set) =
+            ErrorCode::parse(&hex("fffffc01"), Bytes::copy_from_slice).unwrap();
         assert_eq!(reserved_bits_set.code, Code::UNAUTHENTICATED);
     }
 

@@ -173,8 +173,7 @@ impl Header {
             "class",
             message_type().map(|t| Class::from_bits(t & 0x0100 != 0, t & 0x0010 != 0)),
         )(input)?;
-        let (rest, method) =
-            field("method", message_type().map(Method::from_message_type))(input)?;
+        let (rest, method) = field("method", message_type().map(Method::from_message_type))(input)?;
         let (rest, length) =
             field("message length", verify(be_u16, |length| length % 4 == 0))(rest)?;
         let (rest, _) =

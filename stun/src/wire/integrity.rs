@@ -59,9 +59,8 @@ impl Code {
         covered: usize,
         keep: impl Fn(&[u8]) -> Bytes,
     ) -> Parsed<'_, Self> {
-        let fits = |v: &[u8]| (16..=SHA256_LENGTH).contains(&v.len()) && v.len() % 4 == 0;
-        let value =
-            |_, value| field("HMAC-SHA256", verify(rest, fits).map(&keep))(value);
+        let fits = |v: &[u8]| (16..=SHA256_LENGTH).contains(&v.len()) && v.len().is_multiple_of(4);
+        let value = |_, value| field("HMAC-SHA256", verify(rest, fits).map(&keep))(value);
         envelope(input, value).map(|(rest, value)| (rest, Self { covered, value }))
     }
 }

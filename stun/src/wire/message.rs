@@ -114,8 +114,7 @@ impl Message {
                 // Nobody vouches for these (RFC 8489 §14.5, §14.6): passed over unread.
                 _ if protected => ignored(rest)?,
                 _ => {
-                    let (after, attribute) =
-                        Attribute::parse(rest, &header.transaction_id, &keep)?;
+                    let (after, attribute) = Attribute::parse(rest, &header.transaction_id, &keep)?;
                     attributes.push(attribute);
                     after
                 }
@@ -374,3 +373,8 @@ fn write_length(out: &mut BytesMut, more: usize) {
         octets.copy_from_slice(&u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod vectors;

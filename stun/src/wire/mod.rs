@@ -26,6 +26,3 @@ pub use header::{Class, HEADER_LENGTH, Header, MAGIC_COOKIE, Method, Transaction
 pub use message::{MAX_ATTRIBUTES, MAX_UNKNOWN_ATTRIBUTES, Message};
 pub use password_algorithms::PasswordAlgorithm;
 pub use text::{MAX_TEXT_LENGTH, Text};
-
-#[cfg(test)]
-pub(crate) use field::testing;
