@@ -25,27 +25,50 @@ pub(crate) fn figure(root: &Path, arguments: &str, number: usize) -> Result<Stri
         .next()
         .and_then(|word| word.parse().ok())
         .ok_or_else(|| format!("bytes {arguments}: which datagram? (counted from 1)"))?;
-    let only = words.next().map(|word| word.strip_prefix("only=").unwrap_or(word).replace('_', " "));
-    let datagrams = explain::capture(root, capture)?;
-    let datagram = datagrams
-        .get(index.wrapping_sub(1))
-        .ok_or_else(|| format!("{capture} has {} datagrams, not {index}", datagrams.len()))?;
-    let explained = explain::datagram(&datagram.payload)
-        .map_err(|error| format!("{capture} datagram {index}: {error}"))?;
-    tap::tile(&explained.fields, datagram.payload.len())
-        .map_err(|error| format!("{capture} datagram {index}: {error}"))?;
+    let only =
+        words.next().map(|word| word.strip_prefix("only=").unwrap_or(word).replace('_', " "));
+    let (payload, explained) = load(root, capture, index)?;
     let fields = match &only {
-        None => explained.fields.clone(),
+        None => explained.fields.iter().filter(|field| !is_noise(field)).cloned().collect(),
         Some(name) => part(&explained, name)
             .ok_or_else(|| format!("{capture} datagram {index} has no field {name:?}"))?,
     };
     let caption = format!(
         "{}, {} octets: datagram {index} of {capture}{}",
         explained.summary,
-        datagram.payload.len(),
+        payload.len(),
         only.map(|name| format!(", only {name}")).unwrap_or_default()
     );
-    Ok(render(&datagram.payload, &fields, &caption, number))
+    Ok(render(&payload, &fields, &caption, number))
+}
+
+/// One datagram as lines of text: octets, field, value.
+pub(crate) fn text(root: &Path, capture: &str, number: &str) -> Result<String, String> {
+    let index = number.parse().map_err(|_| format!("{number} is not a datagram's number"))?;
+    let (payload, explained) = load(root, capture, index)?;
+    let leaves = tap::leaves(&explained.fields);
+    let mut out = format!("{}, {} octets\n", explained.summary, payload.len());
+    for field in explained.fields.iter().filter(|field| !is_noise(field)) {
+        let leaf = leaves.iter().any(|leaf| std::ptr::eq(*leaf, field));
+        let value = if leaf { words(field) } else { String::new() };
+        let indent = "  ".repeat(field.depth);
+        let name = format!("{indent}{}", field.name);
+        let _ = writeln!(out, "{:>9}  {name:<40} {value}", range(field));
+    }
+    Ok(out)
+}
+
+/// Datagram `index`, counted from 1, and what our parsers make of it. Every octet is named.
+fn load(root: &Path, capture: &str, index: usize) -> Result<(Vec<u8>, Explained), String> {
+    let mut datagrams = explain::capture(root, capture)?;
+    let count = datagrams.len();
+    let at = index.checked_sub(1).filter(|at| *at < count);
+    let at = at.ok_or_else(|| format!("{capture} has {count} datagrams, counted from 1"))?;
+    let payload = datagrams.swap_remove(at).payload;
+    let complaint = |error| format!("{capture} datagram {index}: {error}");
+    let explained = explain::datagram(&payload).map_err(complaint)?;
+    tap::tile(&explained.fields, payload.len()).map_err(complaint)?;
+    Ok((payload, explained))
 }
 
 /// The first field called `name` and all it encloses.
@@ -54,7 +77,15 @@ fn part(explained: &Explained, name: &str) -> Option<Vec<Field>> {
     let inside = |field: &&Field| {
         field.range.start >= outer.range.start && field.range.end <= outer.range.end
     };
-    Some(explained.fields.iter().filter(inside).filter(|f| f.depth >= outer.depth).cloned().collect())
+    Some(
+        explained
+            .fields
+            .iter()
+            .filter(inside)
+            .filter(|f| f.depth >= outer.depth)
+            .cloned()
+            .collect(),
+    )
 }
 
 fn render(payload: &[u8], fields: &[Field], caption: &str, number: usize) -> String {
@@ -95,7 +126,7 @@ fn render(payload: &[u8], fields: &[Field], caption: &str, number: usize) -> Str
             range(field),
             0.5 + (field.depth - base) as f32,
             escape(&field.name),
-            if leaf { escape(&shorten(&field.value)) } else { String::new() }
+            if leaf { escape(&words(field)) } else { String::new() }
         );
     }
     format!(
@@ -106,6 +137,11 @@ fn render(payload: &[u8], fields: &[Field], caption: &str, number: usize) -> Str
     )
 }
 
+/// Padding of no octets: true, and of no interest.
+fn is_noise(field: &Field) -> bool {
+    field.range.is_empty() && ["padding", "opaque"].contains(&field.name.as_str())
+}
+
 fn range(field: &Field) -> String {
     match field.range.len() {
         0 => format!("{}", field.range.start),
@@ -114,8 +150,17 @@ fn range(field: &Field) -> String {
     }
 }
 
-fn shorten(value: &str) -> String {
+/// A value as a reader wants it: without the name of its newtype, octets as a count, never long.
+fn words(field: &Field) -> String {
     const LONGEST: usize = 72;
+    let value = field.value.as_str();
+    let octets = value.strip_prefix('[').and_then(|list| list.strip_suffix(']'));
+    if octets.is_some_and(|list| list.split(", ").all(|octet| octet.parse::<u8>().is_ok())) {
+        return format!("{} octets", field.range.len());
+    }
+    let inner = value.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    let plain = |inner: &&str| !inner.contains(['(', '{', '[']);
+    let value = inner.filter(plain).unwrap_or(value);
     if value.chars().count() <= LONGEST {
         return value.to_owned();
     }

@@ -36,7 +36,10 @@ pub(crate) struct Counts {
 impl fmt::Display for Counts {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { code, figures, ladders, tests } = self;
-        write!(out, "{code} pieces of code, {figures} byte figures, {ladders} ladders, {tests} named tests")
+        write!(
+            out,
+            "{code} pieces of code, {figures} byte figures, {ladders} ladders, {tests} named tests"
+        )
     }
 }
 
@@ -131,9 +134,8 @@ impl Expander {
     }
 
     fn code(&self, arguments: &str) -> Result<String, String> {
-        let (path, anchor) = arguments
-            .split_once('#')
-            .ok_or_else(|| format!("{arguments}: write path#anchor"))?;
+        let (path, anchor) =
+            arguments.split_once('#').ok_or_else(|| format!("{arguments}: write path#anchor"))?;
         let snippet = self.sources.snippet(path, anchor)?;
         self.shown.borrow_mut().insert((path.to_owned(), anchor.to_owned()));
         Ok(format!(

@@ -1,4 +1,4 @@
-//! `{{#ladder …}}`: the datagrams of a capture between two lifelines, as SVG and as a table.
+//! `{{#ladder …}}`: the datagrams of a capture between two lifelines, as SVG, as a table and as text.
 //!
 //! What each arrow says comes from our own parsers; the times are the capture's.
 
@@ -18,54 +18,92 @@ const TOP: usize = 50;
 struct Step {
     number: usize,
     time: Duration,
-    from_left: bool,
+    /// Whether the end that sent the capture's first datagram sent this one; in a figure, the left end.
+    from_first: bool,
     summary: String,
     length: usize,
 }
 
-/// Expands `arguments`: `capture [from=a] [to=b]`.
+/// Expands `arguments`: `capture [first=NAME] [from=a] [to=b]`.
 pub(crate) fn figure(root: &Path, arguments: &str) -> Result<String, String> {
     let mut words = arguments.split_whitespace();
     let capture = words.next().ok_or("ladder: which capture?")?;
-    let (mut from, mut to) = (1, usize::MAX);
+    let (mut first, mut from, mut to) = (None, 1, usize::MAX);
     for word in words {
         let (name, value) = word.split_once('=').ok_or_else(|| format!("ladder: {word}?"))?;
-        let value = value.parse().map_err(|_| format!("ladder: {word} is not a number"))?;
+        let number = || value.parse().map_err(|_| format!("ladder: {word} is not a number"));
         match name {
-            "from" => from = value,
-            "to" => to = value,
+            "first" => first = Some(value),
+            "from" => from = number()?,
+            "to" => to = number()?,
             _ => return Err(format!("ladder: unknown option {name}")),
         }
     }
-    let (left, right) = lanes(capture);
-    let datagrams = explain::capture(root, capture)?;
-    let offerer = explain::offerer_port(root, capture)?;
-    let mut steps = Vec::new();
-    for (number, datagram) in datagrams.iter().enumerate().map(|(index, d)| (index + 1, d)) {
-        if number < from || number > to {
-            continue;
-        }
-        let explained = explain::datagram(&datagram.payload)
-            .map_err(|error| format!("{capture} datagram {number}: {error}"))?;
-        steps.push(Step {
-            number,
-            time: datagram.time,
-            from_left: datagram.source.port() == offerer,
-            summary: explained.summary,
-            length: datagram.payload.len(),
-        });
-    }
+    let (offerer, answerer) = lanes(capture);
+    let first_is_left = match first {
+        None => true,
+        Some(name) if offerer.to_lowercase().starts_with(name) => true,
+        Some(name) if answerer.to_lowercase().starts_with(name) => false,
+        Some(name) => return Err(format!("ladder: {name} is neither {offerer} nor {answerer}")),
+    };
+    let steps: Vec<Step> = steps(root, capture)?
+        .into_iter()
+        .filter(|step| (from..=to).contains(&step.number))
+        .map(|step| Step { from_first: step.from_first == first_is_left, ..step })
+        .collect();
     if steps.is_empty() {
         return Err(format!("{capture} has no datagram between {from} and {to}"));
     }
-    Ok(format!("<figure class=\"ladder\">{}{}</figure>\n", svg(&left, &right, &steps), table(&left, &right, &steps)))
+    Ok(format!(
+        "<figure class=\"ladder\">{}{}</figure>\n",
+        svg(&offerer, &answerer, &steps),
+        table(&offerer, &answerer, &steps)
+    ))
+}
+
+/// The same as lines of text: number, time, direction, what it is, octets.
+pub(crate) fn text(root: &Path, capture: &str) -> Result<String, String> {
+    let mut out = String::new();
+    for step in steps(root, capture)? {
+        let _ = writeln!(
+            out,
+            "{:>4} {:>12} {} {:>5} octets  {}",
+            step.number,
+            milliseconds(step.time),
+            if step.from_first { "──►" } else { "◄──" },
+            step.length,
+            step.summary
+        );
+    }
+    Ok(out)
+}
+
+fn steps(root: &Path, capture: &str) -> Result<Vec<Step>, String> {
+    let datagrams = explain::capture(root, capture)?;
+    let directions = explain::directions(&datagrams);
+    let steps =
+        datagrams.iter().zip(directions).enumerate().map(|(index, (datagram, from_first))| {
+            let number = index + 1;
+            let explained = explain::datagram(&datagram.payload)
+                .map_err(|error| format!("{capture} datagram {number}: {error}"))?;
+            Ok(Step {
+                number,
+                time: datagram.time,
+                from_first,
+                summary: explained.summary,
+                length: datagram.payload.len(),
+            })
+        });
+    steps.collect()
 }
 
 /// The names of the two ends: captures are named `OFFERER-ANSWERER-scenario`.
 fn lanes(capture: &str) -> (String, String) {
     let mut names = capture.split('-').map(|name| {
         let mut letters = name.chars();
-        letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+        letters
+            .next()
+            .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
     });
     let left = names.next().unwrap_or_default();
     let right = names.next().unwrap_or_default();
@@ -76,7 +114,9 @@ fn svg(left: &str, right: &str, steps: &[Step]) -> String {
     let height = TOP + steps.len() * ROW + 20;
     let mut out = format!(
         "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" xmlns=\"http://www.w3.org/2000/svg\"><title>{} and {}: {} datagrams</title>",
-        escape(left), escape(right), steps.len()
+        escape(left),
+        escape(right),
+        steps.len()
     );
     for (x, name) in [(LEFT, left), (RIGHT, right)] {
         let _ = write!(
@@ -88,14 +128,21 @@ fn svg(left: &str, right: &str, steps: &[Step]) -> String {
     for (row, step) in steps.iter().enumerate() {
         let y = TOP + row * ROW + 12;
         let (tail, head, tip) =
-            if step.from_left { (LEFT, RIGHT, RIGHT - 8) } else { (RIGHT, LEFT, LEFT + 8) };
+            if step.from_first { (LEFT, RIGHT, RIGHT - 8) } else { (RIGHT, LEFT, LEFT + 8) };
         let _ = write!(
             out,
             "<line x1=\"{tail}\" y1=\"{y}\" x2=\"{head}\" y2=\"{y}\" class=\"arrow\"/>\
              <path d=\"M{tip} {} L{head} {y} L{tip} {}\" class=\"arrow\"/>\
              <text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>\
              <text x=\"{}\" y=\"{}\" text-anchor=\"end\" class=\"time\">{}</text>",
-            y - 4, y + 4, (LEFT + RIGHT) / 2, y - 5, escape(&step.summary), LEFT - 10, y + 4, milliseconds(step.time)
+            y - 4,
+            y + 4,
+            (LEFT + RIGHT) / 2,
+            y - 5,
+            escape(&step.summary),
+            LEFT - 10,
+            y + 4,
+            milliseconds(step.time)
         );
     }
     out.push_str("</svg>");
@@ -105,7 +152,7 @@ fn svg(left: &str, right: &str, steps: &[Step]) -> String {
 fn table(left: &str, right: &str, steps: &[Step]) -> String {
     let mut rows = String::new();
     for step in steps {
-        let (from, to) = if step.from_left { (left, right) } else { (right, left) };
+        let (from, to) = if step.from_first { (left, right) } else { (right, left) };
         let _ = write!(
             rows,
             "<tr><td>{}</td><td>{}</td><td>{} → {}</td><td>{}</td><td>{}</td></tr>",

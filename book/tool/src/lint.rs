@@ -94,7 +94,9 @@ fn page(name: &str, text: &str, sources: &Sources) -> Vec<(usize, String)> {
     for wanted in SHAPE.iter().filter(|_| of_a_layer) {
         match text.get(from..).and_then(|rest| rest.find(wanted)) {
             Some(at) => from += at,
-            None => findings.push((1, format!("the section {wanted:?} is missing or out of order"))),
+            None => {
+                findings.push((1, format!("the section {wanted:?} is missing or out of order")))
+            }
         }
     }
     findings

@@ -1,4 +1,5 @@
-//! Builds and checks the book: `cargo run -p book` (or `cargo run -p book -- check` for the checks alone).
+//! Builds and checks the book: `cargo run -p book` (or `cargo run -p book -- check` for the checks
+//! alone). `cargo run -p book -- explain CAPTURE [N]` prints a capture, or one datagram of it.
 //!
 //! mdBook renders a misspelt anchor as nothing and exits with 0, so nothing here is left to it:
 //! [`source`] finds every file that cargo compiles and its anchors, [`expand`] replaces the book's
@@ -13,6 +14,7 @@ mod ladder;
 mod lint;
 mod source;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -21,25 +23,32 @@ use mdbook_driver::MDBook;
 use crate::expand::Expander;
 use crate::source::Sources;
 
+const USAGE: &str = "usage: book [build | check | explain CAPTURE [DATAGRAM]]";
+
 fn main() -> ExitCode {
-    let check_only = match std::env::args().nth(1).as_deref() {
-        None | Some("build") => false,
-        Some("check") => true,
-        Some(other) => {
-            eprintln!("book: unknown command {other:?}; use `build` (the default) or `check`");
-            return ExitCode::FAILURE;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        [] | ["build"] => run(false),
+        ["check"] => run(true),
+        ["explain", capture] => {
+            ladder::text(&repository_root(), capture).map_err(|error| vec![error])
         }
+        ["explain", capture, number] => {
+            bytes::text(&repository_root(), capture, number).map_err(|error| vec![error])
+        }
+        _ => Err(vec![USAGE.to_owned()]),
     };
-    match run(check_only) {
-        Ok(summary) => {
-            eprintln!("{summary}");
+    match outcome {
+        Ok(text) => {
+            // Not `println!`: a reader such as `head` may close the pipe early.
+            let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
             ExitCode::SUCCESS
         }
         Err(findings) => {
             for finding in &findings {
                 eprintln!("book: {finding}");
             }
-            eprintln!("book: {} finding(s); nothing was published", findings.len());
             ExitCode::FAILURE
         }
     }

@@ -119,7 +119,8 @@ impl Sources {
             .map(|line| line.len() - line.trim_start().len())
             .min()
             .unwrap_or(0);
-        let dedented: Vec<&str> = lines.iter().map(|line| line.get(indent..).unwrap_or("")).collect();
+        let dedented: Vec<&str> =
+            lines.iter().map(|line| line.get(indent..).unwrap_or("")).collect();
         Ok(Snippet { text: dedented.join("\n"), line })
     }
 
@@ -187,7 +188,8 @@ fn modules(text: &str) -> Vec<(String, Option<String>)> {
             .or_else(|| line.strip_prefix("pub(super) "))
             .or_else(|| line.strip_prefix("pub "))
             .unwrap_or(line);
-        if let Some(name) = declaration.strip_prefix("mod ").and_then(|rest| rest.strip_suffix(';')) {
+        if let Some(name) = declaration.strip_prefix("mod ").and_then(|rest| rest.strip_suffix(';'))
+        {
             found.push((name.trim().to_owned(), path.take()));
         } else if !line.starts_with("#[") && !line.is_empty() {
             path = None;
@@ -225,7 +227,9 @@ mod tests {
 
     #[test]
     fn a_snippet_loses_shared_indentation_and_inner_marks() {
-        let sources = with("x\n    // ANCHOR: a\n    fn f() {\n        // ANCHOR: b\n        g();\n        // ANCHOR_END: b\n    }\n    // ANCHOR_END: a\n");
+        let sources = with(
+            "x\n    // ANCHOR: a\n    fn f() {\n        // ANCHOR: b\n        g();\n        // ANCHOR_END: b\n    }\n    // ANCHOR_END: a\n",
+        );
         let snippet = sources.snippet("a.rs", "a").unwrap();
         assert_eq!((snippet.text.as_str(), snippet.line), ("fn f() {\n    g();\n}", 3));
     }

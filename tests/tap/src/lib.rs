@@ -33,16 +33,23 @@ pub struct Field {
 /// Runs `parse` and returns its result with every field it read from `buffer`, in order of offset,
 /// enclosing fields before enclosed ones.
 pub fn explain<T>(buffer: &[u8], parse: impl FnOnce() -> T) -> (T, Vec<Field>) {
+    explain_owned(buffer, |_| parse())
+}
+
+/// The same for a parser that takes its buffer by value. The octets must stay in their place when
+/// the buffer moves, as those of a `Vec`, `Bytes` or `BytesMut` do.
+pub fn explain_owned<B: AsRef<[u8]>, T>(buffer: B, parse: impl FnOnce(B) -> T) -> (T, Vec<Field>) {
+    let start = buffer.as_ref().as_ptr().addr();
+    let length = buffer.as_ref().len();
     let seen = Arc::new(Mutex::new(Vec::new()));
     let tap = Tap { seen: Arc::clone(&seen) };
-    let result = tracing::subscriber::with_default(tap, parse);
-    let start = buffer.as_ptr().addr();
+    let result = tracing::subscriber::with_default(tap, || parse(buffer));
     let mut fields: Vec<Field> = std::mem::take(&mut *lock(&seen))
         .into_iter()
         .filter_map(|raw| {
             let from = raw.address.checked_sub(start)?;
             let to = from.checked_add(raw.length)?;
-            (to <= buffer.len()).then_some(Field {
+            (to <= length).then_some(Field {
                 name: raw.name,
                 range: from..to,
                 value: raw.value,
@@ -50,17 +57,29 @@ pub fn explain<T>(buffer: &[u8], parse: impl FnOnce() -> T) -> (T, Vec<Field>) {
             })
         })
         .collect();
-    // A field is reported when it ends, so an enclosing field comes after what it encloses.
-    fields.reverse();
-    fields.sort_by_key(|field| (field.range.start, std::cmp::Reverse(field.range.end)));
-    let mut open: Vec<usize> = Vec::new();
-    for field in &mut fields {
-        while open.last().is_some_and(|&end| end <= field.range.start && !field.range.is_empty()) {
+    let order = |field: &Field| (field.range.start, std::cmp::Reverse(field.range.end));
+    let (empty, full): (Vec<_>, Vec<_>) =
+        fields.drain(..).enumerate().partition(|(_, field)| field.range.is_empty());
+    let mut fields: Vec<(usize, Field)> = full;
+    fields.sort_by_key(|(_, field)| order(field));
+    let mut open: Vec<Range<usize>> = Vec::new();
+    for (_, field) in &mut fields {
+        while open
+            .last()
+            .is_some_and(|outer| outer.end <= field.range.start || *outer == field.range)
+        {
             open.pop();
         }
         field.depth = open.len();
-        open.push(field.range.end);
+        open.push(field.range.clone());
     }
+    // A field without octets has no place of its own: it stands behind the one reported before it.
+    for (reported, mut field) in empty {
+        let before = fields.iter().rposition(|(other, _)| *other + 1 == reported);
+        field.depth = before.and_then(|at| fields.get(at)).map_or(0, |(_, before)| before.depth);
+        fields.insert(before.map_or(0, |at| at + 1), (reported, field));
+    }
+    let fields = fields.into_iter().map(|(_, field)| field).collect();
     (result, fields)
 }
 
