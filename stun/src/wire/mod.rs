@@ -1,7 +1,7 @@
 //! The codec of RFC 8489 and of ICE's attributes (RFC 8445 §16.1): one structure, one file.
 //!
 //! No clock, no state, no policy: `parse` stands directly above `write` in each file, and accepts
-//! what the syntax allows. [`field`] names every octet for whoever listens. Book: "STUN".
+//! what the syntax allows. `field` names every octet for whoever listens. Book: "STUN".
 
 mod address;
 mod attribute;
