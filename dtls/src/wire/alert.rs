@@ -94,3 +94,31 @@ impl Alert {
         out.extend_from_slice(&[self.level.0, self.description.0]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::testing::codec_properties;
+
+    fn any_alert() -> impl Strategy<Value = Alert> {
+        any::<(u8, u8)>().prop_map(|(level, description)| Alert {
+            level: AlertLevel(level),
+            description: AlertDescription(description),
+        })
+    }
+
+    codec_properties!(any_alert(), Alert::write, |octets: &[u8]| Alert::parse(octets));
+
+    #[test]
+    fn rfc_5246_7_2_close_notify() {
+        let alert = Alert::parse(&[1, 0]).unwrap();
+        assert_eq!(format!("{alert:?}"), "Alert { level: warning, description: close_notify }");
+    }
+
+    #[test]
+    fn two_alerts_in_a_record_are_refused() {
+        assert!(Alert::parse(&[1, 0, 1, 0]).is_err() && Alert::parse(&[]).is_err());
+    }
+}

@@ -38,3 +38,24 @@ impl ChangeCipherSpec {
         out.push(1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::testing::codec_properties;
+
+    codec_properties!(
+        Just(ChangeCipherSpec),
+        |message: &ChangeCipherSpec, out: &mut Vec<u8>| message.write(out),
+        |octets: &[u8]| ChangeCipherSpec::parse(octets)
+    );
+
+    #[test]
+    fn anything_but_a_single_one_is_refused() {
+        for octets in [&[][..], &[0], &[2], &[1, 1]] {
+            assert!(ChangeCipherSpec::parse(octets).is_err());
+        }
+    }
+}

@@ -27,3 +27,15 @@ registry! {
     /// No compression.
     NULL = 0, "null";
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_ianas_and_unknown_numbers_stay_numbers() {
+        let known = CipherSuite(0xcca9);
+        assert_eq!(known.to_string(), "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256");
+        assert_eq!(CipherSuite(0x1301).to_string(), "0x1301");
+    }
+}

@@ -234,3 +234,92 @@ impl Extensions {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::ProtocolVersion;
+    use crate::wire::testing::codec_properties;
+
+    fn list<T>(of: fn(u16) -> T, max: usize) -> impl Strategy<Value = Vec<T>>
+    where
+        T: std::fmt::Debug,
+    {
+        prop::collection::vec(any::<u16>().prop_map(of), 1..max)
+    }
+
+    pub(crate) fn any_extension() -> impl Strategy<Value = Extension> {
+        let octets = |max| prop::collection::vec(any::<u8>(), 0..max);
+        prop_oneof![
+            list(NamedGroup, 8).prop_map(|all| Extension::SupportedGroups(SupportedGroups(all))),
+            prop::collection::vec(any::<u8>().prop_map(EcPointFormat), 1..4)
+                .prop_map(|all| Extension::EcPointFormats(EcPointFormats(all))),
+            list(SignatureScheme, 12)
+                .prop_map(|all| Extension::SignatureAlgorithms(SignatureAlgorithms(all))),
+            (list(SrtpProtectionProfile, 5), octets(9)).prop_map(|(profiles, srtp_mki)| {
+                Extension::UseSrtp(UseSrtp { profiles, srtp_mki })
+            }),
+            Just(Extension::ExtendedMasterSecret(ExtendedMasterSecret)),
+            list(ProtocolVersion, 127)
+                .prop_map(|all| Extension::SupportedVersions(SupportedVersions::Offered(all))),
+            any::<u16>().prop_map(|version| {
+                let version = SupportedVersions::Selected(ProtocolVersion(version));
+                Extension::SupportedVersions(version)
+            }),
+            octets(13).prop_map(|renegotiated_connection| {
+                Extension::RenegotiationInfo(RenegotiationInfo { renegotiated_connection })
+            }),
+            (200..60000_u16, octets(50)).prop_map(|(ty, extension_data)| Extension::Unknown {
+                extension_type: ExtensionType(ty),
+                extension_data,
+            }),
+        ]
+    }
+
+    pub(crate) fn any_extensions() -> impl Strategy<Value = Extensions> {
+        prop::collection::vec(any_extension(), 0..7).prop_map(Extensions)
+    }
+
+    codec_properties!(any_extensions(), Extensions::write, |octets: &[u8]| whole(
+        octets,
+        Extensions::parsed_or_missing
+    ));
+
+    /// The data of one extension, in the place where it is parsed.
+    fn data(ty: ExtensionType, data: &[u8]) -> Result<Extension, crate::wire::ParseError> {
+        whole(data, |data| Extension::data(ty, data))
+    }
+
+    #[test]
+    fn row_51_a_type_sent_twice_is_found() {
+        let empty = Extension::ExtendedMasterSecret(ExtendedMasterSecret);
+        let other = Extension::RenegotiationInfo(RenegotiationInfo::default());
+        let once = Extensions(vec![empty.clone(), other.clone()]);
+        assert_eq!(once.duplicate(), None);
+        let twice = Extensions(vec![empty.clone(), other, empty]);
+        assert_eq!(twice.duplicate(), Some(ExtensionType::EXTENDED_MASTER_SECRET));
+    }
+
+    #[test]
+    fn supported_versions_of_either_hello() {
+        let ty = ExtensionType::SUPPORTED_VERSIONS;
+        let offered = data(ty, &[6, 0xfe, 0xfc, 0xfe, 0xfd, 3, 3]).unwrap();
+        let versions = [0xfefc, 0xfefd, 0x0303].map(ProtocolVersion).to_vec();
+        assert_eq!(offered, Extension::SupportedVersions(SupportedVersions::Offered(versions)));
+        let selected = SupportedVersions::Selected(ProtocolVersion::DTLS_1_3);
+        assert_eq!(data(ty, &[0xfe, 0xfc]), Ok(Extension::SupportedVersions(selected)));
+    }
+
+    #[test]
+    fn data_that_does_not_fill_its_extension_is_an_error() {
+        assert!(data(ExtensionType::EXTENDED_MASTER_SECRET, &[0]).is_err());
+        assert!(data(ExtensionType::SUPPORTED_GROUPS, &[0, 0]).is_err());
+        assert!(data(ExtensionType::SUPPORTED_GROUPS, &[0, 3, 0, 29, 0]).is_err());
+        assert!(data(ExtensionType::EC_POINT_FORMATS, &[0]).is_err());
+        assert!(data(ExtensionType::USE_SRTP, &[0, 2, 0, 1]).is_err());
+        assert!(data(ExtensionType::RENEGOTIATION_INFO, &[0, 0]).is_err());
+        assert!(data(ExtensionType::SUPPORTED_VERSIONS, &[]).is_err());
+    }
+}

@@ -1,6 +1,6 @@
 //! `field`: the one way a value leaves a buffer, and the error when it cannot.
 //!
-//! Each field of each structure is parsed through [`field`]. On failure the error names the field;
+//! Each field of each structure is parsed through `field`. On failure the error names the field;
 //! on success, when somebody listens, a `tracing` event (level trace, target `wire`) carries the
 //! field's name, the address of its first octet, its length and its value. The parser that runs in
 //! production thereby explains every packet; the book's byte figures are made of these events.

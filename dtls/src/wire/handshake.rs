@@ -361,3 +361,74 @@ impl Handshake {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::testing::codec_properties;
+
+    #[derive(Debug, Clone, PartialEq)]
+    struct Fragments(Vec<(HandshakeHeader, Vec<u8>)>);
+
+    prop_compose! {
+        fn any_fragment()(
+            ty: u8, seq: u16,
+            length in 0..=MAX_U24, fragment_offset in 0..=MAX_U24,
+            body in prop::collection::vec(any::<u8>(), 0..40),
+        ) -> (HandshakeHeader, Vec<u8>) {
+            let header = HandshakeHeader {
+                msg_type: HandshakeType(ty),
+                length,
+                message_seq: MessageSeq(seq),
+                fragment_offset,
+                fragment_length: u32::try_from(body.len()).unwrap(),
+            };
+            (header, body)
+        }
+    }
+
+    fn any_fragments() -> impl Strategy<Value = Fragments> {
+        prop::collection::vec(any_fragment(), 1..5).prop_map(Fragments)
+    }
+
+    codec_properties!(
+        any_fragments(),
+        |all: &Fragments, out: &mut Vec<u8>| {
+            all.0.iter().for_each(|(header, body)| {
+                HandshakeFragment { header: *header, body }.write(out);
+            });
+        },
+        |octets: &[u8]| HandshakeFragment::parse_all(octets)
+            .map(|all| Fragments(all.iter().map(|f| (f.header, f.body.to_vec())).collect()))
+    );
+
+    #[test]
+    fn a_record_without_or_with_half_a_fragment_is_refused() {
+        assert!(HandshakeFragment::parse_all(&[]).is_err());
+        let done =
+            HandshakeMessage::new(MessageSeq(3), &Handshake::ServerHelloDone(ServerHelloDone));
+        let octets = done.transcript();
+        assert_eq!(octets, [14, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0]);
+        assert!(HandshakeFragment::parse_all(&octets[..11]).is_err());
+        let twice = [octets, octets].concat();
+        assert_eq!(HandshakeFragment::parse_all(&twice).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn an_unknown_message_survives() {
+        let message = HandshakeMessage::from_body(HandshakeType(99), MessageSeq(0), &[1, 2, 3]);
+        let parsed = message.parse().unwrap();
+        assert_eq!(HandshakeMessage::new(MessageSeq(0), &parsed), message);
+        assert_eq!(parsed.msg_type().to_string(), "0x63");
+    }
+
+    #[test]
+    fn messages_without_a_body_have_none() {
+        for ty in [HandshakeType::HELLO_REQUEST, HandshakeType::SERVER_HELLO_DONE] {
+            assert_eq!(Handshake::parse(ty, &[]).unwrap().msg_type(), ty);
+            assert!(Handshake::parse(ty, &[0]).is_err());
+        }
+    }
+}

@@ -210,3 +210,139 @@ fn be_u48(input: &[u8]) -> Parsed<'_, SequenceNumber> {
     let number = octets.iter().fold(0, |number, &octet| number << 8 | u64::from(octet));
     Ok((rest, SequenceNumber(number)))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::testing::{captured, codec_properties};
+
+    prop_compose! {
+        fn any_record()(
+            ty: u8, version: u16, epoch: u16,
+            sequence_number in 0..=SequenceNumber::MAX.get(),
+            fragment in prop::collection::vec(any::<u8>(), 0..80),
+        ) -> Record {
+            Record {
+                header: RecordHeader {
+                    content_type: ContentType(ty),
+                    version: ProtocolVersion(version),
+                    epoch: Epoch(epoch),
+                    sequence_number: SequenceNumber(sequence_number),
+                    length: u16::try_from(fragment.len()).unwrap(),
+                },
+                fragment: BytesMut::from(&fragment[..]),
+            }
+        }
+    }
+
+    /// The record that is the whole of `octets`, parsed in their place.
+    fn one(octets: &[u8]) -> Result<Record, ParseError> {
+        let header = super::super::vector::whole(octets, Record::frame)?;
+        let fragment = BytesMut::from(octets.get(RecordHeader::LENGTH..).unwrap_or_default());
+        Ok(Record { header, fragment })
+    }
+
+    codec_properties!(any_record(), Record::write, |octets: &[u8]| one(octets));
+
+    proptest! {
+        #[test]
+        fn split_gives_back_what_was_joined(records in prop::collection::vec(any_record(), 0..9)) {
+            let mut datagram = Vec::new();
+            records.iter().for_each(|record| record.write(&mut datagram));
+            let parsed: Result<Vec<_>, _> = split(BytesMut::from(&datagram[..])).collect();
+            prop_assert_eq!(parsed, Ok(records));
+        }
+
+        #[test]
+        fn split_never_panics(noise in prop::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(split(BytesMut::from(&noise[..])).count() <= noise.len());
+        }
+    }
+
+    #[test]
+    fn a_browsers_server_flight_is_one_datagram_of_five_records() {
+        let datagrams = captured("chromium-firefox-dtls12-data.pcap");
+        let records: Result<Vec<_>, _> = split(BytesMut::from(&datagrams[1].1[..])).collect();
+        let records = records.unwrap();
+        assert_eq!(records.len(), 5);
+        for (number, record) in (0..).zip(&records) {
+            assert_eq!(record.header.content_type, ContentType::HANDSHAKE);
+            assert_eq!(record.header.version, ProtocolVersion::DTLS_1_2);
+            assert_eq!(
+                (record.header.epoch, record.header.sequence_number.get()),
+                (Epoch(0), number)
+            );
+        }
+    }
+
+    #[test]
+    fn every_record_of_the_dtls_1_2_captures_is_read() {
+        for name in [
+            "chromium-firefox-dtls12-data.pcap",
+            "firefox-chromium-dtls12-data.pcap",
+            "chromium-firefox-dtls12-avd.pcap",
+            "firefox-chromium-dtls12-avd.pcap",
+        ] {
+            let datagrams = captured(name);
+            assert!(datagrams.len() > 10);
+            for (_, datagram) in datagrams {
+                let records: Result<Vec<_>, _> = split(BytesMut::from(&datagram[..])).collect();
+                for record in records.unwrap() {
+                    assert!(record.header.content_type.name().is_some());
+                    assert_eq!(record.header.length as usize, record.fragment.len());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn row_35_a_lying_length_drops_the_rest_of_the_datagram_only() {
+        let mut datagram = Vec::new();
+        let good = one(&[22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 7]).unwrap();
+        good.write(&mut datagram);
+        let lie = RecordHeader { length: 5, ..good.header };
+        lie.write(&mut datagram);
+        datagram.extend_from_slice(&[0; 4]);
+        let mut records = split(BytesMut::from(&datagram[..]));
+        assert_eq!(records.next(), Some(Ok(good)));
+        let error = records.next().unwrap().unwrap_err();
+        assert_eq!((error.field, error.left), ("fragment", 4));
+        assert_eq!(records.next(), None);
+    }
+
+    #[test]
+    fn row_35_five_thousand_empty_records_cost_sixty_four() {
+        let empty = [23, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+        let datagram = BytesMut::from(&empty.repeat(5000)[..]);
+        let records: Vec<_> = split(datagram).collect();
+        assert_eq!(records.len(), MAX_RECORDS_PER_DATAGRAM + 1);
+        assert!(records.last().unwrap().is_err());
+    }
+
+    #[test]
+    fn fragments_are_the_datagrams_own_memory() {
+        let datagram = BytesMut::from(&[22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 7][..]);
+        let start = datagram.as_ptr().addr();
+        let record = split(datagram).next().unwrap().unwrap();
+        assert_eq!(record.fragment.as_ptr().addr(), start + RecordHeader::LENGTH);
+    }
+
+    #[test]
+    fn sequence_numbers_have_48_bits() {
+        assert_eq!(SequenceNumber::new(1 << 48), None);
+        assert_eq!(SequenceNumber::MAX.next(), None);
+        let mut out = Vec::new();
+        let header = RecordHeader {
+            content_type: ContentType::ALERT,
+            version: ProtocolVersion::DTLS_1_2,
+            epoch: Epoch(1),
+            sequence_number: SequenceNumber::MAX,
+            length: 0,
+        };
+        header.write(&mut out);
+        assert_eq!(out, [21, 0xfe, 0xfd, 0, 1, 255, 255, 255, 255, 255, 255, 0, 0]);
+        assert_eq!(RecordHeader::parse(&out), Ok((&[][..], header)));
+    }
+}

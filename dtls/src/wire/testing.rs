@@ -67,7 +67,8 @@ pub(crate) fn hex(digits: &str) -> Vec<u8> {
 
 /// The DTLS datagrams of a capture of real browsers, with the port of their sender.
 pub(crate) fn captured(name: &str) -> Vec<(u16, Vec<u8>)> {
-    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "../tests/fixtures/pcap", name].iter().collect();
+    let path: PathBuf =
+        [env!("CARGO_MANIFEST_DIR"), "../tests/fixtures/pcap", name].iter().collect();
     capture::read(&path)
         .unwrap()
         .into_iter()

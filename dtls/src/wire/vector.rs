@@ -124,3 +124,44 @@ pub(crate) fn whole<'a, T>(
         Err(nom::Err::Incomplete(_)) => Err(ParseError::forbidden("incomplete", input.len())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc_5246_4_3_length_counts_octets_not_elements() {
+        let mut out = Vec::new();
+        write_vector(&mut out, Prefix::Two, |out| out.extend_from_slice(&[0, 29, 0, 23]));
+        assert_eq!(out, [0, 4, 0, 29, 0, 23]);
+        assert_eq!(whole(&out, elements(Prefix::Two, 1, be_u16)), Ok(vec![29, 23]));
+    }
+
+    #[test]
+    fn an_element_cut_by_the_vectors_end_is_an_error() {
+        let cut = [0, 3, 0, 29, 0, 23];
+        assert!(whole(&cut, elements(Prefix::Two, 1, be_u16)).is_err());
+    }
+
+    #[test]
+    fn a_length_beyond_the_input_is_an_error() {
+        for input in [&[5, 1, 2][..], &[]] {
+            assert!(whole(input, |input| opaque(Prefix::One, input)).is_err());
+        }
+        assert!(whole(&[0xff, 0xff, 0xff, 1], |input| opaque(Prefix::Three, input)).is_err());
+    }
+
+    #[test]
+    fn what_does_not_fit_the_length_is_cut() {
+        let mut out = Vec::new();
+        write_vector(&mut out, Prefix::One, |out| out.resize(300, 7));
+        let length = usize::from(out[0]);
+        assert_eq!((length, out.len()), (255, 256));
+    }
+
+    #[test]
+    fn octets_after_the_end_are_an_error() {
+        let error = whole(&[1, 9, 0], |input| opaque(Prefix::One, input)).unwrap_err();
+        assert_eq!((error.field, error.left), ("octets after the end", 1));
+    }
+}

@@ -48,3 +48,28 @@ impl SupportedGroups {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::testing::{captured_message, hex};
+    use crate::wire::vector::whole;
+    use crate::wire::{Handshake, HandshakeType};
+
+    #[test]
+    fn rfc_8422_5_1_1_example_secp256r1_and_x25519() {
+        let groups = whole(&hex("0004 0017 001d"), SupportedGroups::parsed).unwrap();
+        assert_eq!(groups.0, [NamedGroup::SECP256R1, NamedGroup::X25519]);
+    }
+
+    #[test]
+    fn chromium_offers_the_hybrid_group_first() {
+        let hello = captured_message("chromium-chromium-data.pcap", HandshakeType::CLIENT_HELLO);
+        let Ok(Handshake::ClientHello(hello)) = hello.parse() else { panic!("no ClientHello") };
+        let groups = hello.extensions.supported_groups().unwrap();
+        assert_eq!(
+            format!("{groups:?}"),
+            "SupportedGroups([X25519MLKEM768, x25519, secp256r1, secp384r1])"
+        );
+    }
+}

@@ -45,7 +45,8 @@ impl UseSrtp {
         let profile = field("SRTPProtectionProfile", be_u16.map(SrtpProtectionProfile));
         let (input, profiles) =
             field("SRTPProtectionProfiles", elements(Prefix::Two, 1, profile))(input)?;
-        let (input, srtp_mki) = field("srtp_mki", opaque_in(Prefix::One, "srtp_mki", 0..=255))(input)?;
+        let (input, srtp_mki) =
+            field("srtp_mki", opaque_in(Prefix::One, "srtp_mki", 0..=255))(input)?;
         Ok((input, Self { profiles, srtp_mki }))
     }
 

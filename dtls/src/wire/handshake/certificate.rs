@@ -39,3 +39,40 @@ impl Certificate {
 }
 
 const MAX: usize = (1 << 24) - 1;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::testing::{captured_message, codec_properties};
+    use crate::wire::vector::whole;
+    use crate::wire::{Handshake, HandshakeType};
+
+    fn any_certificate() -> impl Strategy<Value = Certificate> {
+        let certificate = prop::collection::vec(any::<u8>(), 1..60);
+        prop::collection::vec(certificate, 0..5)
+            .prop_map(|certificate_list| Certificate { certificate_list })
+    }
+
+    codec_properties!(any_certificate(), Certificate::write, |octets: &[u8]| whole(
+        octets,
+        Certificate::parsed
+    ));
+
+    #[test]
+    fn browsers_send_one_certificate_of_about_300_octets() {
+        let message =
+            captured_message("firefox-chromium-dtls12-data.pcap", HandshakeType::CERTIFICATE);
+        let Ok(Handshake::Certificate(certificate)) = message.parse() else { panic!() };
+        let [one] = &certificate.certificate_list[..] else { panic!() };
+        assert!((250..350).contains(&one.len()));
+        assert_eq!(one.first(), Some(&0x30)); // a DER sequence
+    }
+
+    #[test]
+    fn row_49_no_certificate_is_a_list_and_an_empty_certificate_is_not() {
+        assert_eq!(whole(&[0, 0, 0], Certificate::parsed), Ok(Certificate::default()));
+        assert!(whole(&[0, 0, 3, 0, 0, 0], Certificate::parsed).is_err());
+    }
+}

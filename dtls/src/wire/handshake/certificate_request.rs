@@ -74,3 +74,43 @@ impl CertificateRequest {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::testing::{captured_message, codec_properties};
+    use crate::wire::vector::whole;
+    use crate::wire::{Handshake, HandshakeType};
+
+    prop_compose! {
+        fn any_certificate_request()(
+            types in prop::collection::vec(any::<u8>(), 1..5),
+            schemes in prop::collection::vec(any::<u16>(), 1..12),
+            names in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..30), 0..4),
+        ) -> CertificateRequest {
+            CertificateRequest {
+                certificate_types: types.into_iter().map(ClientCertificateType).collect(),
+                supported_signature_algorithms: schemes.into_iter().map(SignatureScheme).collect(),
+                certificate_authorities: names,
+            }
+        }
+    }
+
+    codec_properties!(any_certificate_request(), CertificateRequest::write, |octets: &[u8]| whole(
+        octets,
+        CertificateRequest::parsed
+    ));
+
+    #[test]
+    fn firefox_takes_rsa_ecdsa_and_dss_of_any_issuer() {
+        let capture = "firefox-chromium-dtls12-data.pcap";
+        let message = captured_message(capture, HandshakeType::CERTIFICATE_REQUEST);
+        let Ok(Handshake::CertificateRequest(request)) = message.parse() else { panic!() };
+        let mut kinds = request.certificate_types.clone();
+        kinds.sort_unstable();
+        assert_eq!(format!("{kinds:?}"), "[rsa_sign, dss_sign, ecdsa_sign]");
+        assert!(request.certificate_authorities.is_empty());
+    }
+}

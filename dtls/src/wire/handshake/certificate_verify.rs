@@ -59,3 +59,35 @@ impl CertificateVerify {
         self.signed.write(out);
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::testing::{captured_message, codec_properties};
+    use crate::wire::vector::whole;
+    use crate::wire::{Handshake, HandshakeType};
+
+    prop_compose! {
+        pub(crate) fn any_digitally_signed()(
+            scheme: u16, signature in prop::collection::vec(any::<u8>(), 0..300),
+        ) -> DigitallySigned {
+            DigitallySigned { algorithm: SignatureScheme(scheme), signature }
+        }
+    }
+
+    codec_properties!(
+        any_digitally_signed().prop_map(|signed| CertificateVerify { signed }),
+        CertificateVerify::write,
+        |octets: &[u8]| whole(octets, CertificateVerify::parsed)
+    );
+
+    #[test]
+    fn chromium_signs_with_ecdsa_and_sha_256() {
+        let capture = "firefox-chromium-dtls12-data.pcap";
+        let message = captured_message(capture, HandshakeType::CERTIFICATE_VERIFY);
+        let Ok(Handshake::CertificateVerify(verify)) = message.parse() else { panic!() };
+        assert_eq!(verify.signed.algorithm, SignatureScheme::ECDSA_SECP256R1_SHA256);
+    }
+}

@@ -102,7 +102,8 @@ impl ClientHello {
         let (input, session_id) = field("session_id", SessionId::parsed)(input)?;
         let (input, cookie) = field("cookie", Cookie::parsed)(input)?;
         let suite = field("cipher_suite", be_u16.map(CipherSuite));
-        let (input, cipher_suites) = field("cipher_suites", elements(Prefix::Two, 1, suite))(input)?;
+        let (input, cipher_suites) =
+            field("cipher_suites", elements(Prefix::Two, 1, suite))(input)?;
         let method = field("compression_method", be_u8.map(CompressionMethod));
         let (input, compression_methods) =
             field("compression_methods", elements(Prefix::One, 1, method))(input)?;
@@ -134,5 +135,108 @@ impl ClientHello {
             out.extend(self.compression_methods.iter().map(|method| method.0));
         });
         self.extensions.write(out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::extension::tests::any_extensions;
+    use crate::wire::testing::{captured_message, codec_properties};
+    use crate::wire::vector::whole;
+    use crate::wire::{Extension, ExtensionType, Handshake, HandshakeType};
+
+    prop_compose! {
+        fn any_client_hello()(
+            version: u16, random: [u8; 32],
+            session_id in prop::collection::vec(any::<u8>(), 0..=32),
+            cookie in prop::collection::vec(any::<u8>(), 0..=255),
+            suites in prop::collection::vec(any::<u16>(), 1..20),
+            methods in prop::collection::vec(any::<u8>(), 1..4),
+            extensions in any_extensions(),
+        ) -> ClientHello {
+            ClientHello {
+                client_version: ProtocolVersion(version),
+                random: Random(random),
+                session_id: SessionId(session_id),
+                cookie: Cookie(cookie),
+                cipher_suites: suites.into_iter().map(CipherSuite).collect(),
+                compression_methods: methods.into_iter().map(CompressionMethod).collect(),
+                extensions,
+            }
+        }
+    }
+
+    codec_properties!(any_client_hello(), ClientHello::write, |octets: &[u8]| whole(
+        octets,
+        ClientHello::parsed
+    ));
+
+    fn captured(name: &str) -> (ClientHello, Vec<u8>) {
+        let message = captured_message(name, HandshakeType::CLIENT_HELLO);
+        match message.parse() {
+            Ok(Handshake::ClientHello(hello)) => (hello, message.body().to_vec()),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn browsers_hellos_are_written_as_they_were_read() {
+        for name in [
+            "chromium-chromium-data.pcap",
+            "chromium-firefox-data.pcap",
+            "firefox-firefox-data.pcap",
+            "chromium-firefox-dtls12-data.pcap",
+        ] {
+            let (hello, octets) = captured(name);
+            let mut out = Vec::new();
+            hello.write(&mut out);
+            assert_eq!(out, octets, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_chromium_offers() {
+        let (hello, octets) = captured("chromium-chromium-data.pcap");
+        assert_eq!(octets.len(), 1413);
+        assert_eq!(hello.client_version, ProtocolVersion::DTLS_1_2);
+        assert!(hello.session_id.0.is_empty() && hello.cookie.0.is_empty());
+        let best = CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256;
+        assert_eq!(hello.cipher_suites.get(3), Some(&best));
+        let (extensions, share) = (&hello.extensions, ExtensionType::KEY_SHARE);
+        assert!(extensions.extended_master_secret().is_some());
+        assert!(extensions.renegotiation_info().unwrap().renegotiated_connection.is_empty());
+        assert_eq!(extensions.use_srtp().unwrap().profiles.len(), 3);
+        let opaque = extensions.0.iter().find(|extension| extension.extension_type() == share);
+        assert!(matches!(opaque, Some(Extension::Unknown { extension_data, .. })
+            if extension_data.len() > 1216));
+    }
+
+    #[test]
+    fn a_hello_without_an_extension_block_is_read() {
+        let (mut hello, _) = captured("chromium-firefox-dtls12-data.pcap");
+        hello.extensions = Extensions::default();
+        let mut out = Vec::new();
+        hello.write(&mut out);
+        assert_eq!(whole(&out, ClientHello::parsed), Ok(hello.clone()));
+        out.extend_from_slice(&[0, 0]); // and one whose block is empty
+        assert_eq!(whole(&out, ClientHello::parsed), Ok(hello));
+    }
+
+    #[test]
+    fn no_suite_no_compression_or_a_long_session_id_is_refused() {
+        let (hello, _) = captured("chromium-firefox-dtls12-data.pcap");
+        for spoil in [
+            (|hello| hello.cipher_suites.clear()) as fn(&mut ClientHello),
+            |hello| hello.compression_methods.clear(),
+            |hello| hello.session_id.0 = vec![0; 33],
+        ] {
+            let (mut hello, mut out) = (hello.clone(), Vec::new());
+            spoil(&mut hello);
+            hello.write(&mut out);
+            assert!(whole(&out, ClientHello::parsed).is_err());
+        }
     }
 }

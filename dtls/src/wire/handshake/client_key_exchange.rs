@@ -29,3 +29,35 @@ impl ClientKeyExchange {
         write_vector(out, Prefix::One, |out| out.extend_from_slice(&self.public));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::testing::{captured_message, codec_properties};
+    use crate::wire::vector::whole;
+    use crate::wire::{Handshake, HandshakeType};
+
+    fn any_client_key_exchange() -> impl Strategy<Value = ClientKeyExchange> {
+        prop::collection::vec(any::<u8>(), 1..=255).prop_map(|public| ClientKeyExchange { public })
+    }
+
+    codec_properties!(any_client_key_exchange(), ClientKeyExchange::write, |octets: &[u8]| whole(
+        octets,
+        ClientKeyExchange::parsed
+    ));
+
+    #[test]
+    fn chromium_answers_with_an_x25519_key() {
+        let capture = "firefox-chromium-dtls12-data.pcap";
+        let message = captured_message(capture, HandshakeType::CLIENT_KEY_EXCHANGE);
+        let Ok(Handshake::ClientKeyExchange(exchange)) = message.parse() else { panic!() };
+        assert_eq!(exchange.public.len(), 32);
+    }
+
+    #[test]
+    fn an_empty_point_is_refused() {
+        assert!(whole(&[0], ClientKeyExchange::parsed).is_err());
+    }
+}

@@ -44,3 +44,24 @@ impl fmt::Debug for Finished {
         self.verify_data.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::testing::codec_properties;
+    use crate::wire::vector::whole;
+
+    codec_properties!(
+        any::<[u8; VERIFY_DATA_LENGTH]>().prop_map(|verify_data| Finished { verify_data }),
+        Finished::write,
+        |octets: &[u8]| whole(octets, Finished::parsed)
+    );
+
+    #[test]
+    fn rfc_5246_7_4_9_exactly_twelve_octets() {
+        assert!(whole(&[0; 11], Finished::parsed).is_err());
+        assert!(whole(&[0; 13], Finished::parsed).is_err());
+    }
+}

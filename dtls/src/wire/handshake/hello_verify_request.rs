@@ -38,3 +38,33 @@ impl HelloVerifyRequest {
         self.cookie.write(out);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::testing::{codec_properties, hex};
+    use crate::wire::vector::whole;
+
+    prop_compose! {
+        fn any_hello_verify_request()(
+            version: u16, cookie in prop::collection::vec(any::<u8>(), 0..=255),
+        ) -> HelloVerifyRequest {
+            HelloVerifyRequest { server_version: ProtocolVersion(version), cookie: Cookie(cookie) }
+        }
+    }
+
+    codec_properties!(
+        any_hello_verify_request(),
+        HelloVerifyRequest::write,
+        |octets: &[u8]| whole(octets, HelloVerifyRequest::parsed)
+    );
+
+    #[test]
+    fn rfc_6347_4_2_1_version_and_cookie() {
+        let request = whole(&hex("feff 04 01020304"), HelloVerifyRequest::parsed).unwrap();
+        assert_eq!(request.server_version, ProtocolVersion::DTLS_1_0);
+        assert_eq!(request.cookie.0, [1, 2, 3, 4]);
+    }
+}

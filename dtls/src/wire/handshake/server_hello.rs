@@ -50,7 +50,14 @@ impl ServerHello {
         let (input, extensions) = Extensions::parsed_or_missing(input)?;
         Ok((
             input,
-            Self { server_version, random, session_id, cipher_suite, compression_method, extensions },
+            Self {
+                server_version,
+                random,
+                session_id,
+                cipher_suite,
+                compression_method,
+                extensions,
+            },
         ))
     }
 
@@ -62,5 +69,71 @@ impl ServerHello {
         out.extend_from_slice(&self.cipher_suite.0.to_be_bytes());
         out.push(self.compression_method.0);
         self.extensions.write(out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::extension::tests::any_extensions;
+    use crate::wire::testing::{captured_message, codec_properties};
+    use crate::wire::vector::whole;
+    use crate::wire::{ExtensionType, Handshake, HandshakeType};
+
+    prop_compose! {
+        fn any_server_hello()(
+            version: u16, random: [u8; 32],
+            session_id in prop::collection::vec(any::<u8>(), 0..=32),
+            suite: u16, method: u8,
+            extensions in any_extensions(),
+        ) -> ServerHello {
+            ServerHello {
+                server_version: ProtocolVersion(version),
+                random: Random(random),
+                session_id: SessionId(session_id),
+                cipher_suite: CipherSuite(suite),
+                compression_method: CompressionMethod(method),
+                extensions,
+            }
+        }
+    }
+
+    codec_properties!(any_server_hello(), ServerHello::write, |octets: &[u8]| whole(
+        octets,
+        ServerHello::parsed
+    ));
+
+    #[test]
+    fn what_firefox_chooses_as_a_dtls_1_2_server() {
+        let message =
+            captured_message("firefox-chromium-dtls12-data.pcap", HandshakeType::SERVER_HELLO);
+        let Ok(Handshake::ServerHello(hello)) = message.parse() else { panic!("no ServerHello") };
+        assert_eq!(hello.cipher_suite, CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256);
+        assert_eq!(hello.session_id.0.len(), 32);
+        let types: Vec<_> = hello.extensions.types().collect();
+        assert_eq!(
+            types,
+            [
+                ExtensionType::EC_POINT_FORMATS,
+                ExtensionType::EXTENDED_MASTER_SECRET,
+                ExtensionType::RENEGOTIATION_INFO,
+                ExtensionType::USE_SRTP,
+            ]
+        );
+        let mut out = Vec::new();
+        hello.write(&mut out);
+        assert_eq!(out, message.body());
+    }
+
+    #[test]
+    fn a_dtls_1_3_hello_is_read_too() {
+        let message = captured_message("chromium-chromium-data.pcap", HandshakeType::SERVER_HELLO);
+        let Ok(Handshake::ServerHello(hello)) = message.parse() else { panic!("no ServerHello") };
+        assert_eq!(
+            format!("{:?}", hello.extensions.supported_versions().unwrap()),
+            "Selected(DTLS 1.3)"
+        );
     }
 }

@@ -75,3 +75,51 @@ impl ServerKeyExchange {
         self.signed_params.write(out);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::extension::SignatureScheme;
+    use crate::wire::handshake::certificate_verify::tests::any_digitally_signed;
+    use crate::wire::testing::{captured_message, codec_properties};
+    use crate::wire::vector::whole;
+    use crate::wire::{Handshake, HandshakeType};
+
+    prop_compose! {
+        fn any_server_key_exchange()(
+            group: u16,
+            public in prop::collection::vec(any::<u8>(), 1..=255),
+            signed_params in any_digitally_signed(),
+        ) -> ServerKeyExchange {
+            let params = ServerEcdhParams { named_curve: NamedGroup(group), public };
+            ServerKeyExchange { params, signed_params }
+        }
+    }
+
+    codec_properties!(any_server_key_exchange(), ServerKeyExchange::write, |octets: &[u8]| whole(
+        octets,
+        ServerKeyExchange::parsed
+    ));
+
+    #[test]
+    fn firefox_signs_an_x25519_key() {
+        let capture = "firefox-chromium-dtls12-data.pcap";
+        let message = captured_message(capture, HandshakeType::SERVER_KEY_EXCHANGE);
+        let Ok(Handshake::ServerKeyExchange(exchange)) = message.parse() else { panic!() };
+        assert_eq!(exchange.params.named_curve, NamedGroup::X25519);
+        assert_eq!(exchange.params.public.len(), 32);
+        assert_eq!(exchange.signed_params.algorithm, SignatureScheme::ECDSA_SECP256R1_SHA256);
+        let mut params = Vec::new();
+        exchange.params.write(&mut params);
+        assert_eq!(message.body()[..36], params);
+    }
+
+    #[test]
+    fn explicit_curves_and_empty_points_are_refused() {
+        assert!(whole(&[1, 0, 29, 1, 9, 4, 3, 0, 0], ServerKeyExchange::parsed).is_err());
+        assert!(whole(&[3, 0, 29, 0, 4, 3, 0, 0], ServerKeyExchange::parsed).is_err());
+        assert!(whole(&[3, 0, 29, 1, 9, 4, 3, 0, 0], ServerKeyExchange::parsed).is_ok());
+    }
+}
