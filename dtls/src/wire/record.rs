@@ -14,7 +14,7 @@
 //! A record never spans datagrams, a datagram may carry several (§4.1.1). A length that says more than
 //! is there discards the rest of the datagram and nothing else (§4.1.2.7). Book: "DTLS records and flights".
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use nom::Parser;
 use nom::bytes::complete::take;
 use nom::number::complete::{be_u8, be_u16};
@@ -184,8 +184,12 @@ impl Iterator for Records {
         match complete(Record::frame(&self.rest)) {
             Ok((after, header)) => {
                 let size = self.rest.len() - after.len();
-                let mut fragment = self.rest.split_to(size);
-                let _header = fragment.split_to(RecordHeader::LENGTH);
+                // Mostly a datagram is one record; taking it whole costs no reference count.
+                let mut fragment = match after.is_empty() {
+                    true => std::mem::take(&mut self.rest),
+                    false => self.rest.split_to(size),
+                };
+                fragment.advance(RecordHeader::LENGTH);
                 Some(Ok(Record { header, fragment }))
             }
             Err(error) => {
