@@ -1,0 +1,363 @@
+//! The agent: candidates and datagrams in, checks and the selected pair out (RFC 8445).
+//!
+//! This file is the public face; each step lives in a file of its own below `agent/`. What belongs to
+//! one ICE session (credentials, remote candidates, checklist, selection) is one [`Generation`]: an
+//! ICE restart (RFC 8445 §9) is a new one with the same local candidates. Book: chapter "Checks".
+
+mod candidates;
+mod generation;
+mod inbound;
+mod nomination;
+mod outbound;
+mod response;
+mod role_conflict;
+mod status;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use bytes::Bytes;
+use rand::RngExt;
+use rand::rngs::StdRng;
+use stun::{Class, Key, Message, Method};
+
+use crate::address::canonical;
+use crate::candidate::Candidate;
+use crate::config::Config;
+use crate::credentials::Credentials;
+use crate::error::Error;
+use crate::event::{CloseReason, ConnectionState, Event};
+use crate::role::Role;
+use crate::stats::{PairStats, SelectedPair};
+
+use candidates::LocalCandidate;
+use generation::{Generation, Patience, Remote};
+
+/// Responses that wait to be fetched; an owner that drains after every input has one at most.
+const MAX_OUTBOX: usize = 64;
+/// News that wait to be fetched; of more, the oldest are dropped: the getters still tell the truth.
+const MAX_EVENTS: usize = 64;
+
+/// A datagram from the network.
+#[derive(Debug, Clone, Copy)]
+pub struct Datagram<'a> {
+    /// The address it was sent to: one of our host candidates.
+    pub local: SocketAddr,
+    /// The address it came from.
+    pub remote: SocketAddr,
+    /// The UDP payload.
+    pub payload: &'a [u8],
+}
+
+/// A datagram for the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transmit {
+    /// The address to send from: one of our host candidates.
+    pub local: SocketAddr,
+    /// The address to send to.
+    pub remote: SocketAddr,
+    /// The UDP payload.
+    pub payload: Bytes,
+}
+
+/// What the remote agent is (RFC 8445 §2.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RemoteImplementation {
+    Full,
+    /// Answers checks and sends none; then we are always controlling (RFC 8445 §6.1.1).
+    Lite,
+}
+
+/// A full ICE agent (RFC 8445).
+#[derive(Debug)]
+pub struct Agent {
+    config: Config,
+    rng: StdRng,
+    role: Role,
+    tie_breaker: u64,
+    remote_implementation: RemoteImplementation,
+    locals: Vec<LocalCandidate>,
+    generation: Generation,
+    state: ConnectionState,
+    outbox: VecDeque<Transmit>,
+    events: VecDeque<Event>,
+}
+
+impl Agent {
+    /// A new agent with new credentials. `rng` seeds everything, the password included: outside of
+    /// tests it must come from the system's randomness.
+    #[must_use]
+    pub fn new(config: Config, mut rng: StdRng) -> Self {
+        let credentials = Credentials::generate(&mut rng);
+        Self {
+            role: config.role,
+            tie_breaker: rng.random(),
+            remote_implementation: RemoteImplementation::Full,
+            locals: Vec::new(),
+            generation: Generation::new(credentials, &config),
+            state: ConnectionState::New,
+            outbox: VecDeque::new(),
+            events: VecDeque::new(),
+            config,
+            rng,
+        }
+    }
+
+    /// What the peer needs to check us: `a=ice-ufrag` and `a=ice-pwd` (RFC 8839 §5.4).
+    #[must_use]
+    pub fn local_credentials(&self) -> &Credentials {
+        &self.generation.credentials
+    }
+
+    /// Tells the peer's credentials: checks begin, and those that came early are followed up.
+    ///
+    /// # Errors
+    /// [`Error::InvalidCredentials`]; [`Error::CredentialsChanged`] if others are known already;
+    /// [`Error::Ended`].
+    pub fn set_remote_credentials(
+        &mut self,
+        now: Instant,
+        credentials: Credentials,
+    ) -> Result<(), Error> {
+        self.must_run()?;
+        credentials.validate()?;
+        let early = match &mut self.generation.remote {
+            Remote::Known { credentials: known, .. } if *known == credentials => return Ok(()),
+            Remote::Known { .. } => return Err(Error::CredentialsChanged),
+            Remote::Unknown { early } => std::mem::take(early),
+        };
+        let early: Vec<_> =
+            early.into_iter().filter(|check| check.remote_ufrag == credentials.ufrag).collect();
+        self.generation.remote = Remote::Known {
+            key: Key::short_term(&credentials.pwd),
+            credentials,
+            patience: Patience::Until(now + self.config.timing.patience),
+        };
+        for check in early {
+            self.follow_up(now, &check);
+        }
+        self.update(now);
+        Ok(())
+    }
+
+    /// Tells that the peer is an ICE-lite agent (`a=ice-lite`), which makes us controlling
+    /// (RFC 8445 §6.1.1).
+    pub fn set_remote_lite(&mut self, now: Instant, lite: bool) {
+        if lite {
+            self.remote_implementation = RemoteImplementation::Lite;
+            self.switch_role(now, Role::Controlling);
+        } else {
+            self.remote_implementation = RemoteImplementation::Full;
+        }
+        self.update(now);
+    }
+
+    /// Sets the role, unless the peer is lite: then it is controlling whatever is asked.
+    pub fn set_role(&mut self, now: Instant, role: Role) {
+        if self.remote_implementation == RemoteImplementation::Full {
+            self.switch_role(now, role);
+            self.update(now);
+        }
+    }
+
+    /// The current role: the one given, until a role conflict changes it (RFC 8445 §7.3.1.1).
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Adds the address of a socket as a host candidate and returns what to signal. `None` if it is
+    /// there already or can never be a candidate: port 0, unspecified, multicast (RFC 8445 §5.1.1.1).
+    pub fn add_local_candidate(&mut self, now: Instant, host: SocketAddr) -> Option<Candidate> {
+        self.must_run().ok()?;
+        let candidate = self.add_local(host)?;
+        self.update(now);
+        Some(candidate)
+    }
+
+    /// Our candidates, in the order they were added.
+    pub fn local_candidates(&self) -> impl Iterator<Item = &Candidate> {
+        self.locals.iter().map(|local| &local.candidate)
+    }
+
+    /// Adds a candidate of the peer, at any time (RFC 8838 §11). One that we cannot use is skipped,
+    /// which is no error: TCP, component 2, a name (`.local`), an address nobody can send to.
+    ///
+    /// # Errors
+    /// [`Error::TooManyCandidates`], [`Error::Ended`].
+    pub fn add_remote_candidate(
+        &mut self,
+        now: Instant,
+        candidate: Candidate,
+    ) -> Result<(), Error> {
+        self.must_run()?;
+        self.add_remote(candidate)?;
+        self.update(now);
+        Ok(())
+    }
+
+    /// The peer has no more candidates (RFC 8838 §14). More may be found all the same: those from
+    /// which its checks come (RFC 8863).
+    pub fn end_of_remote_candidates(&mut self, now: Instant) {
+        self.generation.end_of_candidates = true;
+        self.update(now);
+    }
+
+    /// Takes a STUN datagram from the network.
+    ///
+    /// # Errors
+    /// Why it was discarded; then it has changed nothing, but that an authentic response which came
+    /// the wrong way fails its pair (RFC 8445 §7.2.5.2.1).
+    pub fn handle_datagram(&mut self, now: Instant, datagram: Datagram<'_>) -> Result<(), Error> {
+        self.must_run()?;
+        let local = canonical(datagram.local);
+        let remote = canonical(datagram.remote);
+        if !self.locals.iter().any(|candidate| candidate.end.address == local) {
+            return Err(Error::UnknownLocalAddress);
+        }
+        let message = Message::parse(datagram.payload)?;
+        match (message.method, message.class) {
+            (Method::BINDING, Class::Request) => {
+                self.handle_request(now, local, remote, &message)?
+            }
+            (Method::BINDING, Class::Success | Class::Error) => {
+                self.handle_response(now, local, remote, message)?;
+            }
+            // A Binding indication keeps NAT bindings alive and says nothing (RFC 8445 §11).
+            _ => return Err(Error::UnexpectedMessage),
+        }
+        self.update(now);
+        Ok(())
+    }
+
+    /// Lets time pass: retransmissions, consent, failure.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.state.is_ended() {
+            return;
+        }
+        self.check_timeouts(now);
+        self.renew_consent(now);
+        self.nominate_if_due(now);
+        self.generation.remote.lose_patience(now);
+        self.update(now);
+    }
+
+    /// The next datagram to send; call until `None`.
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
+        if self.state.is_ended() {
+            return None;
+        }
+        if let Some(response) = self.outbox.pop_front() {
+            return Some(response);
+        }
+        self.perform_check(now);
+        self.next_request(now)
+    }
+
+    /// The next news; call until `None`.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When to call [`Agent::handle_timeout`] and [`Agent::poll_transmit`] next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.state.is_ended() {
+            return None;
+        }
+        let timers = [
+            self.generation.checks.poll_timeout(),
+            self.next_check_at(),
+            self.nomination_due_at(),
+            self.status_timeout(),
+        ];
+        timers.into_iter().flatten().min()
+    }
+
+    /// Whether the peer has proven to be at `remote` and to send to `local`: by an authenticated
+    /// check or by its answer to ours. Everything but STUN from elsewhere is to be dropped unread.
+    #[must_use]
+    pub fn is_validated(&self, local: SocketAddr, remote: SocketAddr) -> bool {
+        if self.state.is_ended() {
+            return false;
+        }
+        let (local, remote) = (canonical(local), canonical(remote));
+        let generation = &self.generation;
+        generation.selected.as_ref().is_some_and(|way| (way.local, way.remote) == (local, remote))
+            || generation.checklist.find(local, remote).is_some_and(|pair| pair.is_validated())
+            || generation.remote.has_early_check(local, remote)
+    }
+
+    /// The pair to send data on: the nominated one, or before that the best valid one
+    /// (RFC 8445 §12.1).
+    #[must_use]
+    pub fn selected_pair(&self) -> Option<SelectedPair> {
+        self.selected().map(SelectedPair::new)
+    }
+
+    /// Whether data may be sent on the selected pair: there is one, and as of the last input its
+    /// consent has not expired (RFC 7675 §5.1).
+    #[must_use]
+    pub fn may_send(&self) -> bool {
+        !self.state.is_ended() && self.generation.selected.is_some()
+    }
+
+    /// Tells that an authenticated packet (DTLS, SRTP) came this way: the peer is alive. It is no
+    /// consent: that is given by STUN responses alone (RFC 7675 §5.1).
+    pub fn received_from(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr) {
+        if self.state.is_ended() {
+            return;
+        }
+        let (local, remote) = (canonical(local), canonical(remote));
+        if let Some(pair) = self.generation.checklist.find_mut(local, remote) {
+            pair.heard(now);
+        }
+        if self.state == ConnectionState::Disconnected {
+            self.update(now);
+        }
+    }
+
+    /// The state of the connection.
+    #[must_use]
+    pub fn state(&self) -> ConnectionState {
+        self.state
+    }
+
+    /// All pairs, the best first.
+    pub fn pair_stats(&self) -> impl Iterator<Item = PairStats> {
+        let selected = self.generation.selected.as_ref().map(|way| way.pair);
+        self.generation
+            .checklist
+            .iter()
+            .map(move |pair| PairStats::new(pair, Some(pair.id) == selected))
+    }
+
+    /// Ends the agent. ICE has no farewell: consent simply is not given any more (RFC 7675 §5.2).
+    pub fn close(&mut self, _now: Instant) {
+        if self.state == ConnectionState::Closed {
+            return;
+        }
+        self.set_state(ConnectionState::Closed);
+        self.push_event(Event::Closed(CloseReason::Requested));
+    }
+
+    fn must_run(&self) -> Result<(), Error> {
+        if self.state.is_ended() { Err(Error::Ended) } else { Ok(()) }
+    }
+
+    fn push_event(&mut self, event: Event) {
+        if self.events.len() >= MAX_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+
+    fn push_response(&mut self, local: SocketAddr, remote: SocketAddr, response: &Message) {
+        if self.outbox.len() >= MAX_OUTBOX {
+            self.outbox.pop_front();
+        }
+        let payload = response.encode(Some(&self.generation.key));
+        self.outbox.push_back(Transmit { local, remote, payload });
+    }
+}

@@ -1,0 +1,155 @@
+//! The peer's checks: authenticate, answer, follow up (RFC 8445 §7.3).
+//!
+//! ```text
+//!   Binding request ─► USERNAME ours? ─► integrity? ─► attributes known? ─► roles agree? ─► success
+//!                         │ no: silence     │ no: silence    │ no: 420         │ no: 487      │
+//!                                                                                            ▼
+//!                         triggered check ◄── pair, new if need be ◄── learn the source address
+//! ```
+//!
+//! Invariant: whoever does not know our password gets no answer and leaves no trace.
+//! Book: chapter "Checks".
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use stun::{Attribute, Message};
+use tracing::{debug, trace};
+
+use super::Agent;
+use super::generation::Remote;
+use super::role_conflict::Verdict;
+use crate::credentials::is_ufrag;
+use crate::error::Error;
+use crate::pair::{Nomination, PairId, PairState};
+use crate::priority::Priority;
+use crate::role::Role;
+
+/// Checks remembered until the peer's credentials are known. Whoever sends them knows our password;
+/// a peer has a handful of addresses.
+const MAX_EARLY_CHECKS: usize = 16;
+
+/// An authenticated check, as far as it matters later.
+#[derive(Debug)]
+pub(super) struct ReceivedCheck {
+    pub(super) local: SocketAddr,
+    pub(super) remote: SocketAddr,
+    pub(super) remote_ufrag: String,
+    priority: Priority,
+    use_candidate: bool,
+    received_at: Instant,
+}
+
+impl Agent {
+    pub(super) fn handle_request(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        remote: SocketAddr,
+        request: &Message,
+    ) -> Result<(), Error> {
+        let remote_ufrag = self.remote_ufrag_of(request)?.to_owned();
+        request.verify(&self.generation.key)?;
+
+        if let Some(refusal) = Message::refuse_unknown(request) {
+            self.push_response(local, remote, &refusal);
+            return Ok(());
+        }
+        match self.judge_roles(request) {
+            Verdict::Agreed => {}
+            Verdict::SwitchTo(role) => self.switch_role(now, role),
+            Verdict::Refuse(code) => {
+                debug!(%remote, code = code.number(), "check refused");
+                self.push_response(local, remote, &Message::error(request, code.into()));
+                return Ok(());
+            }
+        }
+        trace!(%local, %remote, use_candidate = request.use_candidate(), "check received");
+        let response = Message::success(request).with(Attribute::XorMappedAddress(remote));
+        self.push_response(local, remote, &response);
+
+        let check = ReceivedCheck {
+            local,
+            remote,
+            remote_ufrag,
+            // The attribute is mandatory (RFC 8445 §7.1.1); without it nothing good can be said.
+            priority: request.priority().map_or(Priority::MIN, Priority::new),
+            use_candidate: request.use_candidate(),
+            received_at: now,
+        };
+        match &mut self.generation.remote {
+            Remote::Unknown { early } => remember(early, check),
+            Remote::Known { .. } => self.follow_up(now, &check),
+        }
+        Ok(())
+    }
+
+    /// USERNAME is exactly `local:remote` (RFC 8445 §7.2.2, §7.3); before the peer's fragment is
+    /// known, anything that can be one stands for it.
+    fn remote_ufrag_of<'a>(&self, request: &'a Message) -> Result<&'a str, Error> {
+        let username = request.username().ok_or(Error::WrongUsername)?;
+        let (ours, theirs) = username.split_once(':').ok_or(Error::WrongUsername)?;
+        let right = ours == self.generation.credentials.ufrag
+            && match &self.generation.remote {
+                Remote::Unknown { .. } => is_ufrag(theirs),
+                Remote::Known { credentials, .. } => theirs == credentials.ufrag,
+            };
+        if right { Ok(theirs) } else { Err(Error::WrongUsername) }
+    }
+
+    /// What a check does beyond its answer (RFC 8445 §7.3.1.3 to §7.3.1.5).
+    pub(super) fn follow_up(&mut self, now: Instant, check: &ReceivedCheck) {
+        let Some(id) = self.pair_of_check(check.local, check.remote, check.priority) else {
+            return;
+        };
+        // Only the controlling agent nominates (§7.3.1.5).
+        let nominates = check.use_candidate && self.role == Role::Controlled;
+        let Some(pair) = self.generation.checklist.get_mut(id) else { return };
+        pair.heard(check.received_at);
+        pair.check_received = true;
+        pair.counters.requests_received += 1;
+        pair.counters.responses_sent += 1;
+        if matches!(pair.state(), PairState::Succeeded { .. }) && !pair.is_valid(now) {
+            // Consent for this pair has expired: it must be asked for anew.
+            pair.set_state(PairState::Failed);
+        }
+        if let PairState::Succeeded { .. } = pair.state() {
+            if nominates {
+                self.nominated(now, id);
+            }
+        } else {
+            if nominates && pair.nomination == Nomination::None {
+                pair.nomination = Nomination::Requested;
+            }
+            self.trigger(now, id);
+        }
+    }
+
+    /// Enqueues a triggered check (RFC 8445 §7.3.1.4).
+    pub(super) fn trigger(&mut self, now: Instant, id: PairId) {
+        let wait = self.check_lifetime();
+        let generation = &mut self.generation;
+        let Some(pair) = generation.checklist.get_mut(id) else { return };
+        if pair.state() == PairState::InProgress {
+            generation.checks.cancel(now, id, wait);
+        }
+        pair.set_state(PairState::Waiting);
+        generation.checklist.enqueue(id);
+    }
+}
+
+/// One entry for each path; a nomination is not forgotten when a plain check follows it.
+fn remember(early: &mut Vec<ReceivedCheck>, check: ReceivedCheck) {
+    let same = |known: &&mut ReceivedCheck| {
+        (known.local, known.remote) == (check.local, check.remote)
+            && known.remote_ufrag == check.remote_ufrag
+    };
+    if let Some(known) = early.iter_mut().find(same) {
+        known.use_candidate |= check.use_candidate;
+        known.received_at = check.received_at;
+    } else if early.len() < MAX_EARLY_CHECKS {
+        early.push(check);
+    } else {
+        debug!(remote = %check.remote, "too many early checks");
+    }
+}

@@ -1,0 +1,152 @@
+//! Candidate and pair priorities (RFC 8445 §5.1.2, §6.1.2.3; RFC 8421 for hosts with many addresses).
+//!
+//! ```text
+//!  31           24 23                             8 7            0
+//! +---------------+--------------------------------+--------------+
+//! | type          | local preference               | 256 −        |
+//! | preference    | (unique among our candidates)  | component ID |
+//! +---------------+--------------------------------+--------------+
+//!
+//! pair priority = 2^32 · MIN(G, D) + 2 · MAX(G, D) + (G > D ? 1 : 0)
+//!                 G: the controlling agent's candidate, D: the controlled agent's
+//! ```
+//!
+//! Invariant: a [`Priority`] lies between 1 and 2^31 − 1, so the pair formula cannot overflow.
+//! Book: chapter "Candidates".
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::candidate::CandidateKind;
+
+/// The only component: RTP and RTCP share it (RFC 5761), data has never had another.
+pub(crate) const COMPONENT: u16 = 1;
+
+/// A candidate's priority (RFC 8445 §5.1.2): larger is better, between 1 and 2^31 − 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Priority(u32);
+
+impl Priority {
+    /// The lowest legal priority.
+    pub const MIN: Self = Self(1);
+    /// The highest legal priority.
+    pub const MAX: Self = Self((1 << 31) - 1);
+
+    /// A priority from the wire or from text; numbers outside the legal range become its nearest end.
+    #[must_use]
+    pub fn new(value: u32) -> Self {
+        Self(value.clamp(Self::MIN.0, Self::MAX.0))
+    }
+
+    /// The number as it stands in a candidate line and in the PRIORITY attribute.
+    #[must_use]
+    pub fn value(self) -> u32 {
+        self.0
+    }
+
+    /// The recommended formula of RFC 8445 §5.1.2.1, for our only component.
+    pub(crate) fn compute(kind: &CandidateKind, local_preference: u16) -> Self {
+        let component = 256 - u32::from(COMPONENT);
+        Self::new((type_preference(kind) << 24) | (u32::from(local_preference) << 8) | component)
+    }
+}
+
+impl fmt::Display for Priority {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// The recommended type preferences (RFC 8445 §5.1.2.2): direct paths before relayed ones.
+fn type_preference(kind: &CandidateKind) -> u32 {
+    match kind {
+        CandidateKind::Host => 126,
+        CandidateKind::PeerReflexive => 110,
+        CandidateKind::ServerReflexive => 100,
+        CandidateKind::Relayed | CandidateKind::Other(_) => 0,
+    }
+}
+
+/// How far apart two classes of addresses are in the local preference: more than the candidates
+/// one agent can have, so the order of addition never outweighs the class.
+const CLASS_DISTANCE: u16 = 4096;
+
+/// The local preference of our `index`th candidate: unique, as RFC 8445 §5.1.2.1 demands.
+///
+/// Global IPv6 comes before IPv4, and IPv4 before unique-local IPv6 (RFC 8421 §4 and the policy
+/// table of RFC 6724 it points to). Loopback and link-local addresses come last: they reach the
+/// fewest peers, and a peer they do reach is usually reachable by a better address too.
+pub(crate) fn local_preference(address: IpAddr, index: usize) -> u16 {
+    let class = match address {
+        ip if ip.is_loopback() => 1,
+        IpAddr::V4(ip) if ip.is_link_local() => 0,
+        IpAddr::V4(_) => 3,
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => 0,
+        IpAddr::V6(ip) if ip.is_unique_local() => 2,
+        IpAddr::V6(_) => 4,
+    };
+    let order = u16::try_from(index).unwrap_or(u16::MAX).min(CLASS_DISTANCE - 1);
+    class * CLASS_DISTANCE + (CLASS_DISTANCE - 1 - order)
+}
+
+/// The priority of a pair (RFC 8445 §6.1.2.3): both agents order their pairs alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PairPriority(u64);
+
+impl PairPriority {
+    /// Combines `controlling` (the formula's G) and `controlled` (D).
+    #[must_use]
+    pub fn compute(controlling: Priority, controlled: Priority) -> Self {
+        let g = u64::from(controlling.0);
+        let d = u64::from(controlled.0);
+        Self((g.min(d) << 32) + 2 * g.max(d) + u64::from(g > d))
+    }
+
+    /// The 64-bit number.
+    #[must_use]
+    pub fn value(self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn section_5_1_2_1_host_candidate_of_the_example() {
+        // RFC 8445 §15.1 computes 2130706431 for a host candidate with local preference 65535.
+        assert_eq!(Priority::compute(&CandidateKind::Host, 65535).value(), 2_130_706_431);
+        // ... and 1694498815 for its server-reflexive candidate.
+        let reflexive = Priority::compute(&CandidateKind::ServerReflexive, 65535);
+        assert_eq!(reflexive.value(), 1_694_498_815);
+    }
+
+    #[test]
+    fn pair_priority_never_overflows_and_breaks_ties_by_role() {
+        let top = PairPriority::compute(Priority::new(u32::MAX), Priority::new(u32::MAX));
+        assert_eq!(top.value(), ((1 << 31) - 1) * (1 << 32) + 2 * ((1 << 31) - 1));
+        let (low, high) = (Priority::new(10), Priority::new(20));
+        let ours = PairPriority::compute(high, low).value();
+        assert_eq!(ours, (10 << 32) + 40 + 1);
+        assert_eq!(PairPriority::compute(low, high).value(), (10 << 32) + 40);
+    }
+
+    #[test]
+    fn numbers_outside_the_range_are_clamped() {
+        assert_eq!(Priority::new(0), Priority::MIN);
+        assert_eq!(Priority::new(u32::MAX), Priority::MAX);
+    }
+
+    #[test]
+    fn local_preferences_are_unique_and_ordered_by_class() {
+        let order: Vec<u16> = ["2001:db8::1", "192.0.2.1", "fd00::1", "127.0.0.1", "fe80::1"]
+            .iter()
+            .map(|text| local_preference(text.parse().unwrap(), 0))
+            .collect();
+        assert!(order.windows(2).all(|pair| pair[0] > pair[1]), "{order:?}");
+        let ip = "192.0.2.1".parse().unwrap();
+        assert!(local_preference(ip, 0) > local_preference(ip, 1));
+        assert!(local_preference(ip, usize::MAX) > local_preference("fd00::1".parse().unwrap(), 0));
+    }
+}

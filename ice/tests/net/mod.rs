@@ -1,0 +1,447 @@
+//! A small network on a virtual clock: two agents, a link that delays and loses, a NAT that forgets.
+//!
+//! And [`Script`]: a peer of which every packet is written by the test, for what browsers do and for
+//! what only attackers do.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use ice::{Agent, Config, ConnectionState, Credentials, Datagram, Event, Role, Transmit};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use stun::{Attribute, Class, Key, Message, Method, TransactionId};
+
+pub const LEFT: usize = 0;
+pub const RIGHT: usize = 1;
+
+pub fn at(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+pub fn millis(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+pub fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+/// A packet on its way.
+#[derive(Debug, Clone)]
+pub struct Packet {
+    pub arrives: Instant,
+    pub to: usize,
+    pub local: SocketAddr,
+    pub remote: SocketAddr,
+    pub payload: Bytes,
+}
+
+/// What was sent: when, by whom, and the datagram as it left.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    pub after: Duration,
+    pub by: usize,
+    pub transmit: Transmit,
+}
+
+impl Sent {
+    pub fn message(&self) -> Message {
+        Message::parse(&self.transmit.payload).unwrap()
+    }
+
+    pub fn is_request(&self) -> bool {
+        self.message().class == Class::Request
+    }
+}
+
+type Filter = Box<dyn FnMut(usize, &Transmit) -> bool>;
+
+pub struct Net {
+    pub start: Instant,
+    pub now: Instant,
+    pub agents: [Agent; 2],
+    pub hosts: [Vec<SocketAddr>; 2],
+    /// The address a NAT gives to all packets of an agent.
+    pub nat: [Option<SocketAddr>; 2],
+    pub delay: Duration,
+    pub loss: f64,
+    /// Answers whether a packet of that agent gets through.
+    pub passes: Filter,
+    pub sent: Vec<Sent>,
+    pub events: Vec<(Duration, usize, Event)>,
+    in_flight: VecDeque<Packet>,
+    rng: StdRng,
+}
+
+impl Net {
+    pub fn new(seed: u64, left: &[&str], right: &[&str]) -> Self {
+        let config = |role| Config::new(role);
+        Self::with(seed, left, right, [config(Role::Controlling), config(Role::Controlled)])
+    }
+
+    pub fn with(seed: u64, left: &[&str], right: &[&str], configs: [Config; 2]) -> Self {
+        let start = Instant::now();
+        let [one, other] = configs;
+        let mut agents = [
+            Agent::new(one, StdRng::seed_from_u64(seed)),
+            Agent::new(other, StdRng::seed_from_u64(seed + 1_000_000)),
+        ];
+        let hosts = [left, right].map(|list| list.iter().map(|text| at(text)).collect::<Vec<_>>());
+        for (agent, list) in agents.iter_mut().zip(&hosts) {
+            for host in list {
+                agent.add_local_candidate(start, *host).unwrap();
+            }
+        }
+        Self {
+            start,
+            now: start,
+            agents,
+            hosts,
+            nat: [None, None],
+            delay: millis(10),
+            loss: 0.0,
+            passes: Box::new(|_, _| true),
+            sent: Vec::new(),
+            events: Vec::new(),
+            in_flight: VecDeque::new(),
+            rng: StdRng::seed_from_u64(seed + 2_000_000),
+        }
+    }
+
+    /// Gives `to` the credentials of the other agent.
+    pub fn give_credentials(&mut self, to: usize) {
+        let credentials = self.agents[1 - to].local_credentials().clone();
+        self.agents[to].set_remote_credentials(self.now, credentials).unwrap();
+    }
+
+    /// Gives `to` the candidates of the other agent.
+    pub fn give_candidates(&mut self, to: usize) {
+        let candidates: Vec<_> = self.agents[1 - to].local_candidates().cloned().collect();
+        for candidate in candidates {
+            self.agents[to].add_remote_candidate(self.now, candidate).unwrap();
+        }
+        self.agents[to].end_of_remote_candidates(self.now);
+    }
+
+    /// Offer and answer at once.
+    pub fn signal(&mut self) {
+        for side in [LEFT, RIGHT] {
+            self.give_credentials(side);
+            self.give_candidates(side);
+        }
+    }
+
+    pub fn elapsed(&self) -> Duration {
+        self.now - self.start
+    }
+
+    /// Runs the clock for `duration`.
+    pub fn run(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        self.run_until(end, |_| false);
+        self.now = end;
+    }
+
+    /// Runs until `done`; answers whether it was done before `limit`.
+    pub fn run_while_not(&mut self, limit: Duration, done: impl Fn(&Self) -> bool) -> bool {
+        let end = self.now + limit;
+        self.run_until(end, &done);
+        done(self)
+    }
+
+    fn run_until(&mut self, end: Instant, done: impl Fn(&Self) -> bool) {
+        let mut rounds_without_progress = 0;
+        loop {
+            self.drain();
+            if done(self) {
+                return;
+            }
+            let packet = self.in_flight.iter().map(|packet| packet.arrives).min();
+            let timers = self.agents.iter().filter_map(Agent::poll_timeout);
+            let Some(next) = timers.chain(packet).min() else { return };
+            if next > end {
+                return;
+            }
+            rounds_without_progress += 1;
+            if next > self.now {
+                self.now = next;
+                rounds_without_progress = 0;
+            }
+            assert!(rounds_without_progress < 10_000, "a timer is due for ever");
+            self.deliver();
+            for agent in &mut self.agents {
+                if agent.poll_timeout().is_some_and(|at| at <= self.now) {
+                    agent.handle_timeout(self.now);
+                }
+            }
+        }
+    }
+
+    fn deliver(&mut self) {
+        let now = self.now;
+        let (due, later) = self.in_flight.drain(..).partition(|packet| packet.arrives <= now);
+        self.in_flight = later;
+        let due: Vec<Packet> = due;
+        for packet in due {
+            let _ = self.hand_over(packet.to, packet.local, packet.remote, &packet.payload);
+        }
+    }
+
+    pub fn hand_over(
+        &mut self,
+        to: usize,
+        local: SocketAddr,
+        remote: SocketAddr,
+        payload: &[u8],
+    ) -> Result<(), ice::Error> {
+        self.agents[to].handle_datagram(self.now, Datagram { local, remote, payload })
+    }
+
+    pub fn drain(&mut self) {
+        for side in [LEFT, RIGHT] {
+            while let Some(transmit) = self.agents[side].poll_transmit(self.now) {
+                self.send(side, transmit);
+            }
+            while let Some(event) = self.agents[side].poll_event() {
+                self.events.push((self.elapsed(), side, event));
+            }
+        }
+    }
+
+    fn send(&mut self, by: usize, transmit: Transmit) {
+        self.sent.push(Sent { after: self.elapsed(), by, transmit: transmit.clone() });
+        if !(self.passes)(by, &transmit) || self.rng.random::<f64>() < self.loss {
+            return;
+        }
+        let source = self.nat[by].unwrap_or(transmit.local);
+        let other = 1 - by;
+        let local = if self.nat[other] == Some(transmit.remote) {
+            self.hosts[other][0]
+        } else if self.hosts[other].contains(&transmit.remote) && self.nat[other].is_none() {
+            transmit.remote
+        } else {
+            return;
+        };
+        self.in_flight.push_back(Packet {
+            arrives: self.now + self.delay,
+            to: other,
+            local,
+            remote: source,
+            payload: transmit.payload,
+        });
+    }
+
+    pub fn state(&self, side: usize) -> ConnectionState {
+        self.agents[side].state()
+    }
+
+    pub fn both(&self, state: ConnectionState) -> bool {
+        self.state(LEFT) == state && self.state(RIGHT) == state
+    }
+
+    pub fn requests(&self, by: usize) -> impl Iterator<Item = &Sent> {
+        self.sent.iter().filter(move |sent| sent.by == by && sent.is_request())
+    }
+
+    /// The moments at which an agent entered a state.
+    pub fn entered(&self, side: usize, state: ConnectionState) -> Vec<Duration> {
+        self.events
+            .iter()
+            .filter(|(_, by, event)| *by == side && *event == Event::StateChanged(state))
+            .map(|(after, ..)| *after)
+            .collect()
+    }
+}
+
+/// One agent, and a peer whose packets the test writes.
+pub struct Script {
+    pub now: Instant,
+    pub agent: Agent,
+    pub credentials: Credentials,
+    rng: StdRng,
+}
+
+/// What a scripted check says beyond credentials.
+#[derive(Debug, Clone, Copy)]
+pub struct Say {
+    pub role: Role,
+    pub tie_breaker: u64,
+    pub use_candidate: bool,
+    pub priority: u32,
+}
+
+impl Default for Say {
+    fn default() -> Self {
+        Self { role: Role::Controlling, tie_breaker: 1, use_candidate: false, priority: 1 << 30 }
+    }
+}
+
+impl Say {
+    pub fn nominate() -> Self {
+        Self { use_candidate: true, ..Self::default() }
+    }
+
+    pub fn controlled() -> Self {
+        Self { role: Role::Controlled, ..Self::default() }
+    }
+}
+
+impl Script {
+    /// An agent in `role` at 192.0.2.1:1000, and a peer whose credentials it does not know yet.
+    pub fn new(role: Role) -> Self {
+        let now = Instant::now();
+        let mut agent = Agent::new(Config::new(role), StdRng::seed_from_u64(5));
+        agent.add_local_candidate(now, at("192.0.2.1:1000")).unwrap();
+        let credentials =
+            Credentials { ufrag: "peer".to_owned(), pwd: "p4ssw0rd+p4ssw0rd+pass".to_owned() };
+        Self { now, agent, credentials, rng: StdRng::seed_from_u64(6) }
+    }
+
+    /// The same, with the peer's credentials known.
+    pub fn introduced(role: Role) -> Self {
+        let mut script = Self::new(role);
+        script.introduce();
+        script
+    }
+
+    pub fn introduce(&mut self) {
+        self.agent.set_remote_credentials(self.now, self.credentials.clone()).unwrap();
+    }
+
+    pub fn local(&self) -> SocketAddr {
+        at("192.0.2.1:1000")
+    }
+
+    pub fn candidate(&mut self, line: &str) {
+        let candidate = ice::Candidate::parse(line).unwrap();
+        self.agent.add_remote_candidate(self.now, candidate).unwrap();
+    }
+
+    /// A host candidate of the peer at `address`.
+    pub fn host(&mut self, address: &str, priority: u32) {
+        let address = at(address);
+        let (ip, port) = (address.ip(), address.port());
+        self.candidate(&format!("{port} 1 udp {priority} {ip} {port} typ host"));
+    }
+
+    /// The key of checks to the agent.
+    pub fn agent_key(&self) -> Key {
+        Key::short_term(&self.agent.local_credentials().pwd)
+    }
+
+    /// The key of answers to the agent.
+    pub fn peer_key(&self) -> Key {
+        Key::short_term(&self.credentials.pwd)
+    }
+
+    pub fn username(&self) -> String {
+        format!("{}:{}", self.agent.local_credentials().ufrag, self.credentials.ufrag)
+    }
+
+    /// A check without credentials.
+    pub fn bare_check(&mut self, say: Say) -> Message {
+        let id = TransactionId::random(&mut self.rng);
+        let role = match say.role {
+            Role::Controlling => Attribute::IceControlling(say.tie_breaker),
+            Role::Controlled => Attribute::IceControlled(say.tie_breaker),
+        };
+        let mut check = Message::request(Method::BINDING, id).with(role);
+        if say.use_candidate {
+            check = check.with(Attribute::UseCandidate);
+        }
+        check.with(Attribute::Priority(say.priority))
+    }
+
+    /// The octets of a proper check.
+    pub fn check(&mut self, say: Say) -> Bytes {
+        let username = self.username();
+        let check = self.bare_check(say).with(Attribute::Username(username.as_str().into()));
+        check.encode(Some(&self.agent_key()))
+    }
+
+    pub fn receive(&mut self, from: SocketAddr, payload: &[u8]) -> Result<(), ice::Error> {
+        let local = self.local();
+        self.agent.handle_datagram(self.now, Datagram { local, remote: from, payload })
+    }
+
+    /// The peer checks us from `from`.
+    pub fn check_from(&mut self, from: &str, say: Say) -> Result<(), ice::Error> {
+        let check = self.check(say);
+        self.receive(at(from), &check)
+    }
+
+    /// Everything the agent wants to send now.
+    pub fn sent(&mut self) -> Vec<Transmit> {
+        std::iter::from_fn(|| self.agent.poll_transmit(self.now)).collect()
+    }
+
+    pub fn events(&mut self) -> Vec<Event> {
+        std::iter::from_fn(|| self.agent.poll_event()).collect()
+    }
+
+    /// Lets the time pass, collecting what is sent.
+    pub fn pass(&mut self, duration: Duration) -> Vec<(Instant, Transmit)> {
+        let end = self.now + duration;
+        let mut all = Vec::new();
+        loop {
+            let now = self.now;
+            all.extend(self.sent().into_iter().map(|transmit| (now, transmit)));
+            match self.agent.poll_timeout() {
+                Some(at) if at <= end => {
+                    self.now = at.max(self.now);
+                    self.agent.handle_timeout(self.now);
+                }
+                _ => break,
+            }
+        }
+        self.now = end;
+        all
+    }
+
+    /// The peer's answer to a check of ours.
+    pub fn answer(&self, check: &Transmit) -> Bytes {
+        let request = Message::parse(&check.payload).unwrap();
+        assert!(request.verify(&self.peer_key()).is_ok());
+        Message::success(&request)
+            .with(Attribute::XorMappedAddress(check.local))
+            .encode(Some(&self.peer_key()))
+    }
+
+    /// The peer answers every check in `sent`.
+    pub fn answer_all(&mut self, sent: &[Transmit]) {
+        for check in requests(sent) {
+            let answer = self.answer(&check);
+            self.receive(check.remote, &answer).unwrap();
+        }
+    }
+
+    /// Sends and answers until nothing more is sent.
+    pub fn settle(&mut self) {
+        loop {
+            let sent = self.sent();
+            if requests(&sent).is_empty() {
+                return;
+            }
+            self.answer_all(&sent);
+        }
+    }
+
+    pub fn remote(&self) -> Option<SocketAddr> {
+        self.agent.selected_pair().map(|pair| pair.remote)
+    }
+}
+
+pub fn requests(sent: &[Transmit]) -> Vec<Transmit> {
+    of_class(sent, Class::Request)
+}
+
+pub fn of_class(sent: &[Transmit], class: Class) -> Vec<Transmit> {
+    let is = |transmit: &&Transmit| Message::parse(&transmit.payload).unwrap().class == class;
+    sent.iter().filter(is).cloned().collect()
+}
+
+pub fn parse(transmit: &Transmit) -> Message {
+    Message::parse(&transmit.payload).unwrap()
+}
