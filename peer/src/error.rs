@@ -1,0 +1,67 @@
+//! Why a connection refused something.
+//!
+//! One error for the crate's sans-IO part: the reasons of a negotiation (RFC 9429), and those of the
+//! layers below. A refused call has changed nothing.
+//! Book: the chapters on offer and answer, and on the pump.
+
+use crate::negotiation::{SdpType, SignalingState};
+
+/// A call or a datagram was refused, and changed nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The connection is closed.
+    #[error("the connection is closed")]
+    Closed,
+    /// The description breaks the grammar of SDP.
+    #[error("the description is malformed: {0}")]
+    Sdp(#[from] sdp::Error),
+    /// A description of this type does not fit the signalling state (RFC 9429 §3.2).
+    #[error("no {kind} is possible in state {state}")]
+    WrongState {
+        /// The type of the description.
+        kind: SdpType,
+        /// The state, which did not change.
+        state: SignalingState,
+    },
+    /// The local description is not the one that was created last (RFC 9429 §5.4).
+    #[error("a local description must be set as it was created")]
+    Modified,
+    /// No `a=fingerprint`: the peer's certificate could be anyone's (RFC 8827 §6.5).
+    #[error("the description has no certificate fingerprint: without DTLS there is no WebRTC")]
+    NoFingerprint,
+    /// Keys in the description (RFC 4568) in place of DTLS (RFC 8827 §6.5).
+    #[error("the description wants keys from a=crypto (SDES), which WebRTC forbids")]
+    Sdes,
+    /// A section without encryption (RFC 8827 §6.5).
+    #[error("the description wants media without encryption (RTP without DTLS)")]
+    NotEncrypted,
+    /// No `a=ice-ufrag` or no `a=ice-pwd` (RFC 8839 §5.4).
+    #[error("the description has no ICE user name fragment or password")]
+    NoIceCredentials,
+    /// `a=setup:holdconn`, which RFC 8842 §5.1 does not allow.
+    #[error("the description has a=setup:holdconn")]
+    HoldConnection,
+    /// An answer with `a=setup:actpass` leaves open who begins (RFC 8842 §5.3).
+    #[error("the answer does not decide the DTLS role")]
+    UndecidedRole,
+    /// The DTLS role changed although the DTLS connection goes on (RFC 8842 §5.5).
+    #[error("the description changes the DTLS role of a connection that exists")]
+    RoleChanged,
+    /// The fingerprint changed although the DTLS connection goes on. A new certificate needs a new
+    /// connection.
+    #[error("the description changes the certificate of a connection that exists")]
+    FingerprintChanged,
+    /// A later offer has fewer m= lines than the exchange before (RFC 3264 §8).
+    #[error("the offer has fewer m= lines than before")]
+    MediaRemoved,
+    /// A later offer uses the place of the data section for something else (RFC 3264 §8).
+    #[error("the offer has other media in the place of the data section")]
+    MediaChanged,
+    /// The answer does not have the sections of the offer (RFC 3264 §6).
+    #[error("the answer does not match the offer's m= lines")]
+    AnswerMismatch,
+    /// The answer rejects the data channels.
+    #[error("the answer rejects the data channels")]
+    DataRejected,
+}

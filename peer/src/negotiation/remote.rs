@@ -1,0 +1,127 @@
+//! What a remote description asks of us, read and checked.
+//!
+//! RFC 9429 §5.8 (parsing), §5.8.3 (what must be there), §5.10 (applying); RFC 8827 §6.5 (nothing
+//! without DTLS); RFC 9143 §7 (attributes of the transport stand in the tagged section).
+//!
+//! Invariant: a [`RemoteTransport`] has credentials and at least one fingerprint, so nothing that
+//! comes after it can forget to check one.
+//! Book: the chapter on offer and answer.
+
+use sdp::{MaxMessageSize, Section, Session, Setup};
+
+use crate::Error;
+
+/// Most candidates taken from one description. A host has some ten; ICE's checklist holds a
+/// hundred pairs (RFC 8445 §6.1.2.5), so more would only be thrown away there.
+pub(crate) const MAX_CANDIDATES: usize = 100;
+
+/// Most fingerprints taken from one description: one per hash function and certificate.
+const MAX_FINGERPRINTS: usize = 16;
+
+/// The SCTP port everybody uses, where the description does not say.
+///
+/// DEVIATION RFC 8841 §5.1: the attribute has no default; old stacks wrote it into the m= line.
+const DEFAULT_SCTP_PORT: u16 = 5000;
+
+/// How to reach the peer, as its description says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RemoteTransport {
+    pub(crate) ice_ufrag: String,
+    pub(crate) ice_pwd: String,
+    pub(crate) ice_lite: bool,
+    /// As in SDP: `sha-256 AB:CD:…`. Never empty.
+    pub(crate) fingerprints: Vec<String>,
+    pub(crate) setup: Option<Setup>,
+    pub(crate) sctp_port: u16,
+    pub(crate) max_message_size: MaxMessageSize,
+    /// As in SDP: `candidate:…`.
+    pub(crate) candidates: Vec<String>,
+    pub(crate) end_of_candidates: bool,
+}
+
+impl RemoteTransport {
+    /// Reads the transport of the data section, if there is one that is not rejected.
+    ///
+    /// # Errors
+    /// Something WebRTC cannot go without is missing, or encryption is.
+    pub(crate) fn read(session: &Session) -> Result<Option<Self>, Error> {
+        for section in session.sections().filter(|section| !section.is_rejected()) {
+            check_encryption(session, section)?;
+        }
+        let Some((_, section)) = data_section(session) else { return Ok(None) };
+        // A bundled section may leave out what the tagged section says for all (RFC 9143 §7.1.3).
+        let tagged = tagged_section(session, section);
+        let ice = if section.ice_ufrag().is_some() { section } else { tagged };
+        let (Some(ufrag), Some(pwd)) = (ice.ice_ufrag(), ice.ice_pwd()) else {
+            return Err(Error::NoIceCredentials);
+        };
+        let has_candidates = section.candidates().next().is_some();
+        let candidates = if has_candidates { section } else { tagged };
+        let setup = section.setup().or_else(|| tagged.setup());
+        if setup == Some(Setup::HoldConn) {
+            return Err(Error::HoldConnection);
+        }
+        Ok(Some(Self {
+            ice_ufrag: ufrag.to_owned(),
+            ice_pwd: pwd.to_owned(),
+            ice_lite: section.is_ice_lite(),
+            fingerprints: fingerprints(session, section).map(str::to_owned).collect(),
+            setup,
+            sctp_port: section.sctp_port().unwrap_or(DEFAULT_SCTP_PORT),
+            max_message_size: section.max_message_size(),
+            candidates: candidates.candidates().take(MAX_CANDIDATES).map(str::to_owned).collect(),
+            end_of_candidates: candidates.end_of_candidates(),
+        }))
+    }
+}
+
+/// The first data section that is not rejected, and its index.
+pub(crate) fn data_section(session: &Session) -> Option<(usize, Section<'_>)> {
+    session
+        .sections()
+        .enumerate()
+        .find(|(_, section)| section.is_data_channel() && !section.is_rejected())
+}
+
+/// Whether the data section is in a BUNDLE group: then it is in that of the answer, too.
+pub(crate) fn is_data_bundled(session: &Session) -> bool {
+    let mid = data_section(session).and_then(|(_, section)| section.mid());
+    mid.is_some_and(|mid| {
+        session.bundle_groups().any(|group| group.mids().any(|other| other == mid))
+    })
+}
+
+/// The section whose transport `section` shares: the first of its BUNDLE group, else itself.
+fn tagged_section<'a>(session: &'a Session, section: Section<'a>) -> Section<'a> {
+    let Some(mid) = section.mid() else { return section };
+    session
+        .bundle_groups()
+        .find(|group| group.mids().any(|other| other == mid))
+        .and_then(|group| group.mids().next())
+        .and_then(|tag| session.sections().find(|section| section.mid() == Some(tag)))
+        .unwrap_or(section)
+}
+
+/// The fingerprints that hold for a section: its own, the session's, or those of the tagged section.
+fn fingerprints<'a>(
+    session: &'a Session,
+    section: Section<'a>,
+) -> impl Iterator<Item = &'a str> + use<'a> {
+    let tagged = tagged_section(session, section);
+    let has_own = section.fingerprints().next().is_some();
+    let from = if has_own { section } else { tagged };
+    from.fingerprints().take(MAX_FINGERPRINTS)
+}
+
+/// A section that wants media or data without DTLS refuses the whole description (RFC 8827 §6.5):
+/// who asks for it has not understood whom it talks to.
+fn check_encryption(session: &Session, section: Section<'_>) -> Result<(), Error> {
+    let has_fingerprint = fingerprints(session, section).next().is_some();
+    if section.media.protocol.starts_with("RTP/") {
+        return Err(if section.has_sdes() { Error::Sdes } else { Error::NotEncrypted });
+    }
+    if (section.is_data_channel() || section.is_dtls_srtp()) && !has_fingerprint {
+        return Err(if section.has_sdes() { Error::Sdes } else { Error::NoFingerprint });
+    }
+    Ok(())
+}
