@@ -90,6 +90,23 @@ impl Agent {
     #[must_use]
     pub fn new(config: Config, mut rng: StdRng) -> Self {
         let credentials = Credentials::generate(&mut rng);
+        Self::with_valid(config, credentials, rng)
+    }
+
+    /// A new agent with credentials that were signalled already: to replay a recorded session.
+    ///
+    /// # Errors
+    /// [`Error::InvalidCredentials`].
+    pub fn with_credentials(
+        config: Config,
+        credentials: Credentials,
+        rng: StdRng,
+    ) -> Result<Self, Error> {
+        credentials.validate()?;
+        Ok(Self::with_valid(config, credentials, rng))
+    }
+
+    fn with_valid(config: Config, credentials: Credentials, mut rng: StdRng) -> Self {
         Self {
             role: config.role,
             tie_breaker: rng.random(),
@@ -130,7 +147,7 @@ impl Agent {
         let early: Vec<_> =
             early.into_iter().filter(|check| check.remote_ufrag == credentials.ufrag).collect();
         self.generation.remote = Remote::Known {
-            key: Key::short_term(&credentials.pwd),
+            key: Box::new(Key::short_term(&credentials.pwd)),
             credentials,
             patience: Patience::Until(now + self.config.timing.patience),
         };
@@ -144,6 +161,9 @@ impl Agent {
     /// Tells that the peer is an ICE-lite agent (`a=ice-lite`), which makes us controlling
     /// (RFC 8445 §6.1.1).
     pub fn set_remote_lite(&mut self, now: Instant, lite: bool) {
+        if self.state.is_ended() {
+            return;
+        }
         if lite {
             self.remote_implementation = RemoteImplementation::Lite;
             self.switch_role(now, Role::Controlling);
@@ -155,7 +175,8 @@ impl Agent {
 
     /// Sets the role, unless the peer is lite: then it is controlling whatever is asked.
     pub fn set_role(&mut self, now: Instant, role: Role) {
-        if self.remote_implementation == RemoteImplementation::Full {
+        let free = self.remote_implementation == RemoteImplementation::Full;
+        if free && !self.state.is_ended() {
             self.switch_role(now, role);
             self.update(now);
         }

@@ -64,7 +64,7 @@ pub(super) enum Remote {
     Known {
         credentials: Credentials,
         /// The peer's password as a key: checks to it and its answers are signed with it.
-        key: Key,
+        key: Box<Key>,
         patience: Patience,
     },
 }

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use stun::{Attribute, ClientTransaction, Message, Method, TransactionId};
+use stun::{Attribute, ClientTransaction, Key, Message, Method, TransactionId};
 use tracing::trace;
 
 use super::generation::{Conclusion, Remote};
@@ -77,7 +77,7 @@ impl Agent {
         };
         let Remote::Known { credentials, key, .. } = &self.generation.remote else { return };
         let username = format!("{}:{}", credentials.ufrag, self.generation.credentials.ufrag);
-        let key = key.clone();
+        let key = Key::clone(key);
         let Some(pair) = self.generation.checklist.get(id) else { return };
         // The nominating check, and consent checks after it: should a NAT give us a new address, they
         // nominate the pair that the peer learns from them.

@@ -3,7 +3,6 @@
 //! And [`Script`]: a peer of which every packet is written by the test, for what browsers do and for
 //! what only attackers do.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -13,75 +12,75 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use stun::{Attribute, Class, Key, Message, Method, TransactionId};
 
-pub const LEFT: usize = 0;
-pub const RIGHT: usize = 1;
+pub(crate) const LEFT: usize = 0;
+pub(crate) const RIGHT: usize = 1;
 
-pub fn at(text: &str) -> SocketAddr {
+pub(crate) fn at(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-pub fn millis(count: u64) -> Duration {
+pub(crate) fn millis(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-pub fn seconds(count: u64) -> Duration {
+pub(crate) fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
 /// A packet on its way.
 #[derive(Debug, Clone)]
-pub struct Packet {
-    pub arrives: Instant,
-    pub to: usize,
-    pub local: SocketAddr,
-    pub remote: SocketAddr,
-    pub payload: Bytes,
+pub(crate) struct Packet {
+    pub(crate) arrives: Instant,
+    pub(crate) to: usize,
+    pub(crate) local: SocketAddr,
+    pub(crate) remote: SocketAddr,
+    pub(crate) payload: Bytes,
 }
 
 /// What was sent: when, by whom, and the datagram as it left.
 #[derive(Debug, Clone)]
-pub struct Sent {
-    pub after: Duration,
-    pub by: usize,
-    pub transmit: Transmit,
+pub(crate) struct Sent {
+    pub(crate) after: Duration,
+    pub(crate) by: usize,
+    pub(crate) transmit: Transmit,
 }
 
 impl Sent {
-    pub fn message(&self) -> Message {
+    pub(crate) fn message(&self) -> Message {
         Message::parse(&self.transmit.payload).unwrap()
     }
 
-    pub fn is_request(&self) -> bool {
+    pub(crate) fn is_request(&self) -> bool {
         self.message().class == Class::Request
     }
 }
 
 type Filter = Box<dyn FnMut(usize, &Transmit) -> bool>;
 
-pub struct Net {
-    pub start: Instant,
-    pub now: Instant,
-    pub agents: [Agent; 2],
-    pub hosts: [Vec<SocketAddr>; 2],
+pub(crate) struct Net {
+    pub(crate) start: Instant,
+    pub(crate) now: Instant,
+    pub(crate) agents: [Agent; 2],
+    pub(crate) hosts: [Vec<SocketAddr>; 2],
     /// The address a NAT gives to all packets of an agent.
-    pub nat: [Option<SocketAddr>; 2],
-    pub delay: Duration,
-    pub loss: f64,
+    pub(crate) nat: [Option<SocketAddr>; 2],
+    pub(crate) delay: Duration,
+    pub(crate) loss: f64,
     /// Answers whether a packet of that agent gets through.
-    pub passes: Filter,
-    pub sent: Vec<Sent>,
-    pub events: Vec<(Duration, usize, Event)>,
-    in_flight: VecDeque<Packet>,
+    pub(crate) passes: Filter,
+    pub(crate) sent: Vec<Sent>,
+    pub(crate) events: Vec<(Duration, usize, Event)>,
+    in_flight: Vec<Packet>,
     rng: StdRng,
 }
 
 impl Net {
-    pub fn new(seed: u64, left: &[&str], right: &[&str]) -> Self {
+    pub(crate) fn new(seed: u64, left: &[&str], right: &[&str]) -> Self {
         let config = |role| Config::new(role);
         Self::with(seed, left, right, [config(Role::Controlling), config(Role::Controlled)])
     }
 
-    pub fn with(seed: u64, left: &[&str], right: &[&str], configs: [Config; 2]) -> Self {
+    pub(crate) fn with(seed: u64, left: &[&str], right: &[&str], configs: [Config; 2]) -> Self {
         let start = Instant::now();
         let [one, other] = configs;
         let mut agents = [
@@ -105,19 +104,19 @@ impl Net {
             passes: Box::new(|_, _| true),
             sent: Vec::new(),
             events: Vec::new(),
-            in_flight: VecDeque::new(),
+            in_flight: Vec::new(),
             rng: StdRng::seed_from_u64(seed + 2_000_000),
         }
     }
 
     /// Gives `to` the credentials of the other agent.
-    pub fn give_credentials(&mut self, to: usize) {
+    pub(crate) fn give_credentials(&mut self, to: usize) {
         let credentials = self.agents[1 - to].local_credentials().clone();
         self.agents[to].set_remote_credentials(self.now, credentials).unwrap();
     }
 
     /// Gives `to` the candidates of the other agent.
-    pub fn give_candidates(&mut self, to: usize) {
+    pub(crate) fn give_candidates(&mut self, to: usize) {
         let candidates: Vec<_> = self.agents[1 - to].local_candidates().cloned().collect();
         for candidate in candidates {
             self.agents[to].add_remote_candidate(self.now, candidate).unwrap();
@@ -126,26 +125,26 @@ impl Net {
     }
 
     /// Offer and answer at once.
-    pub fn signal(&mut self) {
+    pub(crate) fn signal(&mut self) {
         for side in [LEFT, RIGHT] {
             self.give_credentials(side);
             self.give_candidates(side);
         }
     }
 
-    pub fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.now - self.start
     }
 
     /// Runs the clock for `duration`.
-    pub fn run(&mut self, duration: Duration) {
+    pub(crate) fn run(&mut self, duration: Duration) {
         let end = self.now + duration;
         self.run_until(end, |_| false);
         self.now = end;
     }
 
     /// Runs until `done`; answers whether it was done before `limit`.
-    pub fn run_while_not(&mut self, limit: Duration, done: impl Fn(&Self) -> bool) -> bool {
+    pub(crate) fn run_while_not(&mut self, limit: Duration, done: impl Fn(&Self) -> bool) -> bool {
         let end = self.now + limit;
         self.run_until(end, &done);
         done(self)
@@ -181,15 +180,15 @@ impl Net {
 
     fn deliver(&mut self) {
         let now = self.now;
-        let (due, later) = self.in_flight.drain(..).partition(|packet| packet.arrives <= now);
+        let (due, later): (Vec<_>, Vec<_>) =
+            self.in_flight.drain(..).partition(|packet| packet.arrives <= now);
         self.in_flight = later;
-        let due: Vec<Packet> = due;
         for packet in due {
             let _ = self.hand_over(packet.to, packet.local, packet.remote, &packet.payload);
         }
     }
 
-    pub fn hand_over(
+    pub(crate) fn hand_over(
         &mut self,
         to: usize,
         local: SocketAddr,
@@ -199,7 +198,7 @@ impl Net {
         self.agents[to].handle_datagram(self.now, Datagram { local, remote, payload })
     }
 
-    pub fn drain(&mut self) {
+    pub(crate) fn drain(&mut self) {
         for side in [LEFT, RIGHT] {
             while let Some(transmit) = self.agents[side].poll_transmit(self.now) {
                 self.send(side, transmit);
@@ -224,7 +223,7 @@ impl Net {
         } else {
             return;
         };
-        self.in_flight.push_back(Packet {
+        self.in_flight.push(Packet {
             arrives: self.now + self.delay,
             to: other,
             local,
@@ -233,20 +232,20 @@ impl Net {
         });
     }
 
-    pub fn state(&self, side: usize) -> ConnectionState {
+    pub(crate) fn state(&self, side: usize) -> ConnectionState {
         self.agents[side].state()
     }
 
-    pub fn both(&self, state: ConnectionState) -> bool {
+    pub(crate) fn both(&self, state: ConnectionState) -> bool {
         self.state(LEFT) == state && self.state(RIGHT) == state
     }
 
-    pub fn requests(&self, by: usize) -> impl Iterator<Item = &Sent> {
+    pub(crate) fn requests(&self, by: usize) -> impl Iterator<Item = &Sent> {
         self.sent.iter().filter(move |sent| sent.by == by && sent.is_request())
     }
 
     /// The moments at which an agent entered a state.
-    pub fn entered(&self, side: usize, state: ConnectionState) -> Vec<Duration> {
+    pub(crate) fn entered(&self, side: usize, state: ConnectionState) -> Vec<Duration> {
         self.events
             .iter()
             .filter(|(_, by, event)| *by == side && *event == Event::StateChanged(state))
@@ -256,20 +255,20 @@ impl Net {
 }
 
 /// One agent, and a peer whose packets the test writes.
-pub struct Script {
-    pub now: Instant,
-    pub agent: Agent,
-    pub credentials: Credentials,
+pub(crate) struct Script {
+    pub(crate) now: Instant,
+    pub(crate) agent: Agent,
+    pub(crate) credentials: Credentials,
     rng: StdRng,
 }
 
 /// What a scripted check says beyond credentials.
 #[derive(Debug, Clone, Copy)]
-pub struct Say {
-    pub role: Role,
-    pub tie_breaker: u64,
-    pub use_candidate: bool,
-    pub priority: u32,
+pub(crate) struct Say {
+    pub(crate) role: Role,
+    pub(crate) tie_breaker: u64,
+    pub(crate) use_candidate: bool,
+    pub(crate) priority: u32,
 }
 
 impl Default for Say {
@@ -279,18 +278,18 @@ impl Default for Say {
 }
 
 impl Say {
-    pub fn nominate() -> Self {
+    pub(crate) fn nominate() -> Self {
         Self { use_candidate: true, ..Self::default() }
     }
 
-    pub fn controlled() -> Self {
+    pub(crate) fn controlled() -> Self {
         Self { role: Role::Controlled, ..Self::default() }
     }
 }
 
 impl Script {
     /// An agent in `role` at 192.0.2.1:1000, and a peer whose credentials it does not know yet.
-    pub fn new(role: Role) -> Self {
+    pub(crate) fn new(role: Role) -> Self {
         let now = Instant::now();
         let mut agent = Agent::new(Config::new(role), StdRng::seed_from_u64(5));
         agent.add_local_candidate(now, at("192.0.2.1:1000")).unwrap();
@@ -300,48 +299,48 @@ impl Script {
     }
 
     /// The same, with the peer's credentials known.
-    pub fn introduced(role: Role) -> Self {
+    pub(crate) fn introduced(role: Role) -> Self {
         let mut script = Self::new(role);
         script.introduce();
         script
     }
 
-    pub fn introduce(&mut self) {
+    pub(crate) fn introduce(&mut self) {
         self.agent.set_remote_credentials(self.now, self.credentials.clone()).unwrap();
     }
 
-    pub fn local(&self) -> SocketAddr {
+    pub(crate) fn local(&self) -> SocketAddr {
         at("192.0.2.1:1000")
     }
 
-    pub fn candidate(&mut self, line: &str) {
+    pub(crate) fn candidate(&mut self, line: &str) {
         let candidate = ice::Candidate::parse(line).unwrap();
         self.agent.add_remote_candidate(self.now, candidate).unwrap();
     }
 
     /// A host candidate of the peer at `address`.
-    pub fn host(&mut self, address: &str, priority: u32) {
+    pub(crate) fn host(&mut self, address: &str, priority: u32) {
         let address = at(address);
         let (ip, port) = (address.ip(), address.port());
         self.candidate(&format!("{port} 1 udp {priority} {ip} {port} typ host"));
     }
 
     /// The key of checks to the agent.
-    pub fn agent_key(&self) -> Key {
+    pub(crate) fn agent_key(&self) -> Key {
         Key::short_term(&self.agent.local_credentials().pwd)
     }
 
     /// The key of answers to the agent.
-    pub fn peer_key(&self) -> Key {
+    pub(crate) fn peer_key(&self) -> Key {
         Key::short_term(&self.credentials.pwd)
     }
 
-    pub fn username(&self) -> String {
+    pub(crate) fn username(&self) -> String {
         format!("{}:{}", self.agent.local_credentials().ufrag, self.credentials.ufrag)
     }
 
     /// A check without credentials.
-    pub fn bare_check(&mut self, say: Say) -> Message {
+    pub(crate) fn bare_check(&mut self, say: Say) -> Message {
         let id = TransactionId::random(&mut self.rng);
         let role = match say.role {
             Role::Controlling => Attribute::IceControlling(say.tie_breaker),
@@ -355,34 +354,34 @@ impl Script {
     }
 
     /// The octets of a proper check.
-    pub fn check(&mut self, say: Say) -> Bytes {
+    pub(crate) fn check(&mut self, say: Say) -> Bytes {
         let username = self.username();
         let check = self.bare_check(say).with(Attribute::Username(username.as_str().into()));
         check.encode(Some(&self.agent_key()))
     }
 
-    pub fn receive(&mut self, from: SocketAddr, payload: &[u8]) -> Result<(), ice::Error> {
+    pub(crate) fn receive(&mut self, from: SocketAddr, payload: &[u8]) -> Result<(), ice::Error> {
         let local = self.local();
         self.agent.handle_datagram(self.now, Datagram { local, remote: from, payload })
     }
 
     /// The peer checks us from `from`.
-    pub fn check_from(&mut self, from: &str, say: Say) -> Result<(), ice::Error> {
+    pub(crate) fn check_from(&mut self, from: &str, say: Say) -> Result<(), ice::Error> {
         let check = self.check(say);
         self.receive(at(from), &check)
     }
 
     /// Everything the agent wants to send now.
-    pub fn sent(&mut self) -> Vec<Transmit> {
+    pub(crate) fn sent(&mut self) -> Vec<Transmit> {
         std::iter::from_fn(|| self.agent.poll_transmit(self.now)).collect()
     }
 
-    pub fn events(&mut self) -> Vec<Event> {
+    pub(crate) fn events(&mut self) -> Vec<Event> {
         std::iter::from_fn(|| self.agent.poll_event()).collect()
     }
 
     /// Lets the time pass, collecting what is sent.
-    pub fn pass(&mut self, duration: Duration) -> Vec<(Instant, Transmit)> {
+    pub(crate) fn pass(&mut self, duration: Duration) -> Vec<(Instant, Transmit)> {
         let end = self.now + duration;
         let mut all = Vec::new();
         loop {
@@ -401,7 +400,7 @@ impl Script {
     }
 
     /// The peer's answer to a check of ours.
-    pub fn answer(&self, check: &Transmit) -> Bytes {
+    pub(crate) fn answer(&self, check: &Transmit) -> Bytes {
         let request = Message::parse(&check.payload).unwrap();
         assert!(request.verify(&self.peer_key()).is_ok());
         Message::success(&request)
@@ -410,7 +409,7 @@ impl Script {
     }
 
     /// The peer answers every check in `sent`.
-    pub fn answer_all(&mut self, sent: &[Transmit]) {
+    pub(crate) fn answer_all(&mut self, sent: &[Transmit]) {
         for check in requests(sent) {
             let answer = self.answer(&check);
             self.receive(check.remote, &answer).unwrap();
@@ -418,7 +417,7 @@ impl Script {
     }
 
     /// Sends and answers until nothing more is sent.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         loop {
             let sent = self.sent();
             if requests(&sent).is_empty() {
@@ -428,20 +427,20 @@ impl Script {
         }
     }
 
-    pub fn remote(&self) -> Option<SocketAddr> {
+    pub(crate) fn remote(&self) -> Option<SocketAddr> {
         self.agent.selected_pair().map(|pair| pair.remote)
     }
 }
 
-pub fn requests(sent: &[Transmit]) -> Vec<Transmit> {
+pub(crate) fn requests(sent: &[Transmit]) -> Vec<Transmit> {
     of_class(sent, Class::Request)
 }
 
-pub fn of_class(sent: &[Transmit], class: Class) -> Vec<Transmit> {
+pub(crate) fn of_class(sent: &[Transmit], class: Class) -> Vec<Transmit> {
     let is = |transmit: &&Transmit| Message::parse(&transmit.payload).unwrap().class == class;
     sent.iter().filter(is).cloned().collect()
 }
 
-pub fn parse(transmit: &Transmit) -> Message {
+pub(crate) fn parse(transmit: &Transmit) -> Message {
     Message::parse(&transmit.payload).unwrap()
 }

@@ -1,11 +1,7 @@
 //! Two agents on a virtual network: they connect, stay, lose each other and find each other again.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
-#![allow(dead_code, reason = "the network is shared by several test files")]
 
-mod net;
-
+use crate::net::*;
 use ice::{Config, ConnectionState, Event, Role};
-use net::*;
 
 const COMPLETED: ConnectionState = ConnectionState::Completed;
 
