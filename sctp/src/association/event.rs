@@ -1,5 +1,7 @@
 //! What an association tells its owner.
 
+use std::collections::VecDeque;
+
 use crate::wire::StreamId;
 
 /// News for the owner, from [`crate::Association::poll_event`].
@@ -70,4 +72,31 @@ pub enum CloseReason {
     /// not answer our shutdown.
     #[error("the remote endpoint no longer answers")]
     Timeout,
+}
+
+/// Events that were not taken yet. `Readable` and `BufferedAmountLow` occur at most once per
+/// stream, the others are limited here or happen once.
+#[derive(Debug, Default)]
+pub(crate) struct Events(VecDeque<Event>);
+
+/// Events that the network can cause at will, before such causes are refused.
+const MAX_CAUSED: usize = 256;
+
+impl Events {
+    pub(crate) fn push(&mut self, event: Event) {
+        self.0.push_back(event);
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Event> {
+        let event = self.0.pop_front();
+        if self.0.is_empty() && self.0.capacity() > MAX_CAUSED {
+            self.0.shrink_to(MAX_CAUSED);
+        }
+        event
+    }
+
+    /// Whether there is room for an event that the network can cause at will.
+    pub(crate) fn has_room(&self) -> bool {
+        self.0.len() < MAX_CAUSED
+    }
 }
