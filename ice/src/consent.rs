@@ -37,18 +37,22 @@ impl Consent {
         self.expires_at
     }
 
+    // ANCHOR: consent
     /// Whether data may be sent `now`.
     #[must_use]
     pub fn holds(self, now: Instant) -> bool {
         now < self.expires_at
     }
+    // ANCHOR_END: consent
 }
 
+// ANCHOR: interval
 /// The time to the next consent check: 0.8 to 1.2 times `interval`, at random, so that many
 /// sessions do not fall into step (RFC 7675 §5.1).
 pub(crate) fn next_interval(rng: &mut impl Rng, interval: Duration) -> Duration {
     interval.mul_f64(rng.random_range(0.8..=1.2))
 }
+// ANCHOR_END: interval
 
 #[cfg(test)]
 mod tests {

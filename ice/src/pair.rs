@@ -21,6 +21,7 @@ use crate::role::Role;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct PairId(pub(crate) u64);
 
+// ANCHOR: states
 /// Figure 6 of RFC 8445 §6.1.2.6, and the arrows of §7.3.1.4 (a check arrived), §7.2.5.1 (487) and
 /// RFC 7675 §5.1 (consent expired).
 ///
@@ -49,6 +50,7 @@ pub enum PairState {
     /// The check failed, or consent expired.
     Failed,
 }
+// ANCHOR_END: states
 
 impl PairState {
     fn name(&self) -> &'static str {

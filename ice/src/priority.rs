@@ -44,11 +44,13 @@ impl Priority {
         self.0
     }
 
+    // ANCHOR: candidate
     /// The recommended formula of RFC 8445 §5.1.2.1, for our only component.
     pub(crate) fn compute(kind: &CandidateKind, local_preference: u16) -> Self {
         let component = 256 - u32::from(COMPONENT);
         Self::new((type_preference(kind) << 24) | (u32::from(local_preference) << 8) | component)
     }
+    // ANCHOR_END: candidate
 }
 
 impl fmt::Display for Priority {
@@ -67,26 +69,43 @@ fn type_preference(kind: &CandidateKind) -> u32 {
     }
 }
 
-/// How far apart two classes of addresses are in the local preference: more than the candidates
-/// one agent can have, so the order of addition never outweighs the class.
-const CLASS_DISTANCE: u16 = 4096;
+/// What kind of address it is, as far as preference goes: better kinds come later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Scope {
+    LinkLocal,
+    Loopback,
+    UniqueLocal,
+    Wide,
+}
 
-/// The local preference of our `index`th candidate: unique, as RFC 8445 §5.1.2.1 demands.
+impl Scope {
+    fn of(address: IpAddr) -> Self {
+        match address {
+            ip if ip.is_loopback() => Self::Loopback,
+            IpAddr::V4(ip) if ip.is_link_local() => Self::LinkLocal,
+            IpAddr::V6(ip) if ip.is_unicast_link_local() => Self::LinkLocal,
+            IpAddr::V6(ip) if ip.is_unique_local() => Self::UniqueLocal,
+            _ => Self::Wide,
+        }
+    }
+}
+
+/// How far apart two scopes are in the local preference: more than the candidates one agent can
+/// have, so the order of addition never outweighs the scope.
+const SCOPE_DISTANCE: u16 = 4096;
+
+/// The local preference of a new candidate at `address`, given those we `have`: unique, as RFC 8445
+/// §5.1.2.1 demands.
 ///
-/// Global IPv6 comes before IPv4, and IPv4 before unique-local IPv6 (RFC 8421 §4 and the policy
-/// table of RFC 6724 it points to). Loopback and link-local addresses come last: they reach the
-/// fewest peers, and a peer they do reach is usually reachable by a better address too.
-pub(crate) fn local_preference(address: IpAddr, index: usize) -> u16 {
-    let class = match address {
-        ip if ip.is_loopback() => 1,
-        IpAddr::V4(ip) if ip.is_link_local() => 0,
-        IpAddr::V4(_) => 3,
-        IpAddr::V6(ip) if ip.is_unicast_link_local() => 0,
-        IpAddr::V6(ip) if ip.is_unique_local() => 2,
-        IpAddr::V6(_) => 4,
-    };
-    let order = u16::try_from(index).unwrap_or(u16::MAX).min(CLASS_DISTANCE - 1);
-    class * CLASS_DISTANCE + (CLASS_DISTANCE - 1 - order)
+/// IPv6 and IPv4 take turns, IPv6 first, so that one family being broken costs one check and not all
+/// of them (RFC 8421 §4). Loopback and link-local addresses come last: they reach the fewest peers,
+/// and a peer they do reach is usually reachable by a better address too.
+pub(crate) fn local_preference(address: IpAddr, have: impl IntoIterator<Item = IpAddr>) -> u16 {
+    let scope = Scope::of(address);
+    let kin = |other: &IpAddr| Scope::of(*other) == scope && other.is_ipv4() == address.is_ipv4();
+    let turn = 2 * have.into_iter().filter(kin).count() + usize::from(address.is_ipv4());
+    let turn = u16::try_from(turn).unwrap_or(u16::MAX).min(SCOPE_DISTANCE - 1);
+    scope as u16 * SCOPE_DISTANCE + (SCOPE_DISTANCE - 1 - turn)
 }
 
 /// The priority of a pair (RFC 8445 §6.1.2.3): both agents order their pairs alike.
@@ -94,6 +113,7 @@ pub(crate) fn local_preference(address: IpAddr, index: usize) -> u16 {
 pub struct PairPriority(u64);
 
 impl PairPriority {
+    // ANCHOR: pair
     /// Combines `controlling` (the formula's G) and `controlled` (D).
     #[must_use]
     pub fn compute(controlling: Priority, controlled: Priority) -> Self {
@@ -101,6 +121,7 @@ impl PairPriority {
         let d = u64::from(controlled.0);
         Self((g.min(d) << 32) + 2 * g.max(d) + u64::from(g > d))
     }
+    // ANCHOR_END: pair
 
     /// The 64-bit number.
     #[must_use]
@@ -139,14 +160,29 @@ mod tests {
     }
 
     #[test]
-    fn local_preferences_are_unique_and_ordered_by_class() {
-        let order: Vec<u16> = ["2001:db8::1", "192.0.2.1", "fd00::1", "127.0.0.1", "fe80::1"]
-            .iter()
-            .map(|text| local_preference(text.parse().unwrap(), 0))
-            .collect();
-        assert!(order.windows(2).all(|pair| pair[0] > pair[1]), "{order:?}");
-        let ip = "192.0.2.1".parse().unwrap();
-        assert!(local_preference(ip, 0) > local_preference(ip, 1));
-        assert!(local_preference(ip, usize::MAX) > local_preference("fd00::1".parse().unwrap(), 0));
+    fn rfc_8421_families_take_turns_and_scopes_are_ordered() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let mut have = Vec::new();
+        let mut preferences = Vec::new();
+        for text in [
+            "fe80::1",
+            "127.0.0.1",
+            "192.0.2.1",
+            "192.0.2.2",
+            "2001:db8::1",
+            "2001:db8::2",
+            "fd00::1",
+            "::1",
+        ] {
+            preferences.push((local_preference(ip(text), have.iter().copied()), text));
+            have.push(ip(text));
+        }
+        preferences.sort_unstable_by(|one, other| other.cmp(one));
+        let order: Vec<&str> = preferences.iter().map(|(_, text)| *text).collect();
+        let best = ["2001:db8::1", "192.0.2.1", "2001:db8::2", "192.0.2.2"];
+        assert_eq!(order[..4], best);
+        assert_eq!(order[4..], ["fd00::1", "::1", "127.0.0.1", "fe80::1"]);
+        preferences.dedup_by_key(|(preference, _)| *preference);
+        assert_eq!(preferences.len(), 8, "unique");
     }
 }

@@ -28,6 +28,7 @@ pub const MAX_LINES: usize = 20_000;
 /// kilobytes) and a BUNDLE group with [`MAX_MEDIA`](crate::MAX_MEDIA) short mids.
 pub const MAX_LINE_OCTETS: usize = 16 * 1024;
 
+// ANCHOR: line
 /// One line of a description, RFC 8866 §5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Line<'a> {
@@ -36,10 +37,13 @@ pub struct Line<'a> {
     /// Everything behind it, without the line's end.
     pub value: &'a str,
 }
+// ANCHOR_END: line
 
+// ANCHOR: lines
 /// The lines of a session or of a media section, in order, with the unknown ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lines(String);
+// ANCHOR_END: lines
 
 impl Lines {
     /// No lines.

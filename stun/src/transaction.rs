@@ -72,6 +72,7 @@ pub struct ClientTransaction {
     state: State,
 }
 
+// ANCHOR: states
 #[derive(Debug)]
 enum State {
     /// A transmission is due and waits for [`ClientTransaction::poll_transmit`].
@@ -81,6 +82,7 @@ enum State {
     /// Over; the event waits for [`ClientTransaction::poll_event`].
     Closed { news: Option<Event> },
 }
+// ANCHOR_END: states
 
 impl ClientTransaction {
     /// Starts a transaction: the request is due at once.
@@ -143,6 +145,7 @@ impl ClientTransaction {
         Ok(())
     }
 
+    // ANCHOR: timeout
     /// Moves on if the timer has run out; early and repeated calls do nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         match self.state {
@@ -156,6 +159,7 @@ impl ClientTransaction {
             _ => {}
         }
     }
+    // ANCHOR_END: timeout
 
     /// The request, when it is due; the wait for the response begins here.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Bytes> {

@@ -40,7 +40,8 @@ impl Agent {
             return None;
         }
         let foundation = self.local_foundation(address);
-        let preference = local_preference(address.ip(), self.locals.len());
+        let have = self.locals.iter().map(|local| local.end.address.ip());
+        let preference = local_preference(address.ip(), have);
         let end = LocalEnd {
             address,
             priority: Priority::compute(&CandidateKind::Host, preference),

@@ -41,6 +41,7 @@ pub(super) struct ReceivedCheck {
 }
 
 impl Agent {
+    // ANCHOR: request
     pub(super) fn handle_request(
         &mut self,
         now: Instant,
@@ -83,6 +84,7 @@ impl Agent {
         }
         Ok(())
     }
+    // ANCHOR_END: request
 
     /// USERNAME is exactly `local:remote` (RFC 8445 §7.2.2, §7.3); before the peer's fragment is
     /// known, anything that can be one stands for it.

@@ -74,6 +74,7 @@ impl Slot {
         if self.is_data { self.write_data(setup, local) } else { self.write_rejected() }
     }
 
+    // ANCHOR: data_section
     fn write_data(&self, setup: Setup, local: &LocalTransport<'_>) -> Media {
         let default = default_candidate(local.candidates);
         let port = default.map_or(DISCARD_PORT, |(_, port)| port);
@@ -101,6 +102,7 @@ impl Slot {
         lines.push_attribute("max-message-size", local.max_message_size);
         media
     }
+    // ANCHOR_END: data_section
 
     fn write_rejected(&self) -> Media {
         let mut media = Media::new(&self.kind, 0, &self.protocol, &self.format);

@@ -75,6 +75,7 @@ pub(crate) enum Side {
 }
 
 impl SignalingState {
+    // ANCHOR: after
     /// The state after a description is set; the table of the figure.
     pub(crate) fn after(self, side: Side, kind: SdpType) -> Result<Self, Error> {
         use SdpType::{Answer, Offer, PrAnswer, Rollback};
@@ -93,6 +94,7 @@ impl SignalingState {
             (state, ..) => return Err(Error::WrongState { kind, state }),
         })
     }
+    // ANCHOR_END: after
 }
 
 #[cfg(test)]

@@ -40,6 +40,7 @@ macro_rules! serial_number {
             }
         }
 
+        // ANCHOR: serial
         impl PartialOrd for $name {
             /// RFC 1982 §3.2; `None` where that section leaves the order undefined.
             fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
@@ -51,6 +52,7 @@ macro_rules! serial_number {
                 }
             }
         }
+        // ANCHOR_END: serial
     };
 }
 

@@ -26,6 +26,7 @@ pub(crate) fn fingerprint(input: &str) -> Parsed<'_, (&str, Vec<&str>)> {
     .parse_complete(input)
 }
 
+// ANCHOR: setup
 /// `role`, RFC 4145 §4.
 pub(crate) fn setup(input: &str) -> Parsed<'_, Setup> {
     let (rest, role) = field("setup", token)(input)?;
@@ -38,6 +39,7 @@ pub(crate) fn setup(input: &str) -> Parsed<'_, Setup> {
     };
     Ok((rest, setup))
 }
+// ANCHOR_END: setup
 
 /// Who starts the DTLS handshake, RFC 4145 §4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

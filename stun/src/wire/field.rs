@@ -58,6 +58,7 @@ impl nom::error::ParseError<&[u8]> for ParseError {
 /// What every parser in `wire/` returns.
 pub(crate) type Parsed<'a, T> = IResult<&'a [u8], T, ParseError>;
 
+// ANCHOR: field
 /// Parses one field with `parser`, names it in errors and reports it to whoever listens to `wire`.
 pub(crate) fn field<'a, O: Debug>(
     name: &'static str,
@@ -81,6 +82,7 @@ pub(crate) fn field<'a, O: Debug>(
         Ok((rest, value))
     }
 }
+// ANCHOR_END: field
 
 /// What the tests of every `wire/` file share: hex, and the two properties of all parsers.
 #[cfg(test)]

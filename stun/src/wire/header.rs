@@ -164,6 +164,7 @@ pub struct Header {
 }
 
 impl Header {
+    // ANCHOR: parse
     /// Parses the 20 octets. Refused: one of the two top bits set, a length that is no multiple of
     /// four, another cookie (RFC 8489 §5, §6.3).
     pub(crate) fn parse(input: &[u8]) -> Parsed<'_, Self> {
@@ -181,6 +182,7 @@ impl Header {
         let (rest, transaction_id) = field("transaction ID", transaction_id)(rest)?;
         Ok((rest, Self { class, method, length, transaction_id }))
     }
+    // ANCHOR_END: parse
 
     /// Writes the 20 octets.
     pub(crate) fn write(&self, out: &mut BytesMut) {
@@ -278,6 +280,7 @@ mod tests {
         )
     }
 
+    // ANCHOR: properties
     proptest! {
         #[test]
         fn round_trip(header in any_header()) {
@@ -300,4 +303,5 @@ mod tests {
             });
         }
     }
+    // ANCHOR_END: properties
 }

@@ -70,6 +70,7 @@ pub(crate) fn write(ty: AttributeType, value: &[u8], out: &mut BytesMut) {
     write_envelope(ty, out, |out| out.put_slice(value));
 }
 
+// ANCHOR: covered
 /// The octets that an authentication code of `code_length` octets covers: the message before the
 /// attribute, its length field ending with the attribute.
 pub(crate) fn covered(before: &[u8], code_length: usize) -> Vec<u8> {
@@ -80,6 +81,7 @@ pub(crate) fn covered(before: &[u8], code_length: usize) -> Vec<u8> {
     }
     octets
 }
+// ANCHOR_END: covered
 
 #[cfg(test)]
 mod tests {
