@@ -1,0 +1,54 @@
+//! Messages arrive, whole, once and in order, whatever the network does.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a test")]
+
+mod pair;
+
+use std::time::Duration;
+
+use pair::{A, B, Link, Pair, message, octets};
+use sctp::{Config, Message};
+
+fn exact(link: Link, seed: u64) -> Pair {
+    let mut pair = Pair::new(Config::default(), seed);
+    pair.link = link;
+    pair.connect();
+    let mut expected = vec![Vec::new(); 4];
+    for number in 0..60u64 {
+        let stream = (number % 4) as u16;
+        let length = [1, 64, 1160, 1161, 5000, 65_536][(number % 6) as usize];
+        let payload = octets(length, number);
+        expected[usize::from(stream)].push(payload.clone());
+        let ordered = stream != 3;
+        pair.send(A, stream, Message { ordered, ..message(payload.clone()) });
+        pair.send(B, stream, Message { ordered, ..message(payload) });
+    }
+    pair.run_until(|pair| pair.count(A) == 60 && pair.count(B) == 60);
+    for end in [A, B] {
+        for (stream, expected) in expected.iter_mut().enumerate() {
+            let mut messages = pair.messages(end, stream as u16);
+            if stream == 3 {
+                messages.sort();
+                expected.sort();
+            }
+            assert!(messages == *expected, "seed {seed}, stream {stream}");
+        }
+    }
+    pair
+}
+
+#[test]
+fn over_a_perfect_link() {
+    let pair = exact(pair::PERFECT, 0);
+    assert_eq!(pair.ends[A].association.stats().retransmissions, 0);
+}
+
+#[test]
+fn over_links_that_lose_reorder_and_duplicate() {
+    let ms = Duration::from_millis;
+    for seed in 0..40 {
+        exact(Link { delay: ms(20), jitter: ms(0), loss: 5, duplication: 0 }, seed);
+        exact(Link { delay: ms(20), jitter: ms(40), loss: 0, duplication: 5 }, seed);
+        exact(Link { delay: ms(20), jitter: ms(30), loss: 15, duplication: 10 }, seed);
+        exact(Link { delay: ms(5), jitter: ms(5), loss: 40, duplication: 0 }, seed);
+    }
+}
