@@ -152,6 +152,13 @@ impl Reassembly {
         Some(Reassembled { epoch: partial.epoch, message })
     }
 
+    /// The message popped last was not the one the handshake awaits: its number is awaited again, as
+    /// if its fragments had never come.
+    pub fn refuse(&mut self) {
+        self.next = MessageSeq(self.next.0.wrapping_sub(1));
+        self.slots.push_front(None);
+    }
+
     /// Octets reserved for the messages after the next one.
     fn held_ahead(&self) -> usize {
         self.slots.iter().skip(1).flatten().map(|partial| partial.body.len()).sum()

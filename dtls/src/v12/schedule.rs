@@ -38,18 +38,6 @@ const MAX_KEY_LENGTH: usize = 32;
 /// Longest fixed IV of our suites: ChaCha20-Poly1305's (RFC 7905 §2).
 const MAX_IV_LENGTH: usize = 12;
 
-/// Labels the handshake itself uses; an exporter must not be given them (RFC 5705 §4).
-const RESERVED_LABELS: [&[u8]; 5] = [
-    b"client finished",
-    b"server finished",
-    b"master secret",
-    b"extended master secret",
-    b"key expansion",
-];
-
-/// Longest export: far beyond any SRTP profile, and the PRF's work stays under a millisecond.
-pub(crate) const MAX_EXPORT: usize = 4096;
-
 /// Proof that the peer's Finished was right: only [`MasterSecret::verify_finished`] makes one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FinishedVerified(());
@@ -131,20 +119,11 @@ impl MasterSecret {
         Ok(FinishedVerified(()))
     }
 
-    /// Exported key material without context: RFC 5705 §4. Here the client's random comes first.
-    ///
-    /// Fails for labels of the handshake itself and for more than [`MAX_EXPORT`] octets.
-    pub(crate) fn export(&self, label: &[u8], length: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
-        if RESERVED_LABELS.contains(&label) {
-            return Err(Error::ExporterLabelReserved);
-        }
-        if length > MAX_EXPORT {
-            return Err(Error::ExportTooLong);
-        }
-        let mut exported = Zeroizing::new(vec![0; length]);
+    /// `PRF(master_secret, label, client_random + server_random)`, for the exporter: RFC 5705 §4.
+    /// Here the client's random comes first.
+    pub(super) fn export(&self, label: &[u8], out: &mut [u8]) {
         let seed: [&[u8]; 2] = [&self.randoms.client, &self.randoms.server];
-        self.suite.hash().prf(self.secret.as_ref(), label, &seed, &mut exported);
-        Ok(exported)
+        self.suite.hash().prf(self.secret.as_ref(), label, &seed, out);
     }
 }
 
@@ -249,16 +228,6 @@ mod tests {
         }
         assert!(secret.verify_finished(Role::Server, b"message", &right).is_err());
         assert!(secret.verify_finished(Role::Client, b"messages", &right).is_err());
-    }
-
-    #[test]
-    fn rfc_5705_section_4_labels_of_the_handshake_are_not_exported() {
-        let secret = secret(Suite::EcdheEcdsaAes128Gcm);
-        for label in RESERVED_LABELS {
-            assert_eq!(secret.export(label, 16).unwrap_err(), Error::ExporterLabelReserved);
-        }
-        assert_eq!(secret.export(b"x", MAX_EXPORT + 1).unwrap_err(), Error::ExportTooLong);
-        assert_eq!(secret.export(b"x", 60).unwrap().len(), 60);
     }
 
     #[test]

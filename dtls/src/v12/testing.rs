@@ -3,6 +3,7 @@
 //! The files beside it were made once with `openssl req -x509 -newkey …` and protect nothing.
 
 use crate::Certificate;
+pub(crate) use crate::wire::testing::hex;
 
 /// A self-signed certificate on P-384.
 pub(crate) const P384_CERTIFICATE: &[u8] = include_bytes!("testing/p384.cert.der");
@@ -21,13 +22,4 @@ pub(crate) fn p384_certificate() -> Certificate {
 /// The RSA certificate with its key.
 pub(crate) fn rsa_certificate() -> Certificate {
     Certificate::from_pkcs8(RSA_CERTIFICATE, RSA_PKCS8).unwrap()
-}
-
-/// Octets of hexadecimal digits; white space is skipped.
-pub(crate) fn hex(digits: &str) -> Vec<u8> {
-    let digits: Vec<u8> = digits.bytes().filter(u8::is_ascii_hexdigit).collect();
-    digits
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
-        .collect()
 }
