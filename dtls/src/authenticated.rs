@@ -14,14 +14,18 @@ use crate::fingerprint::FingerprintMatched;
 use crate::v12::schedule::FinishedVerified;
 use crate::v12::signature::PossessionProven;
 
+// ANCHOR: authenticated
 /// The peer's certificate, its key and the handshake are verified (RFC 8827 §6.5).
 ///
 /// Comes in [`Event::Connected`](crate::Event::Connected) and cannot be made outside this crate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Authenticated(());
+// ANCHOR_END: authenticated
 
+// ANCHOR: proofs
 impl Authenticated {
     pub(crate) fn new(_: FingerprintMatched, _: PossessionProven, _: FinishedVerified) -> Self {
         Self(())
     }
 }
+// ANCHOR_END: proofs

@@ -153,6 +153,7 @@ impl Flights {
         self.state = State::Preparing;
     }
 
+    // ANCHOR: repeats
     /// The peer repeated the flight that this one answers, so it misses this one: it goes out again.
     ///
     /// Not sooner than half the timer's first interval after the last time, or anybody who repeats a
@@ -164,7 +165,9 @@ impl Flights {
             self.repeat();
         }
     }
+    // ANCHOR_END: repeats
 
+    // ANCHOR: timeout
     /// The flight goes out again if its timer has expired; the next interval is twice as long.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.poll_timeout().is_none_or(|expires| now < expires) {
@@ -177,6 +180,7 @@ impl Flights {
         }
         self.repeat();
     }
+    // ANCHOR_END: timeout
 
     /// WAITING → SENDING.
     fn repeat(&mut self) {

@@ -183,6 +183,7 @@ impl Partial {
         Self { epoch, msg_type, body, held, missing: length }
     }
 
+    // ANCHOR: insert
     /// Takes the octets from `start` on; they lie within the body.
     fn insert(&mut self, start: usize, octets: &[u8]) -> Result<Inserted, ReassemblyError> {
         let place = self.body.get_mut(start..).and_then(|tail| tail.get_mut(..octets.len()));
@@ -203,6 +204,7 @@ impl Partial {
         // An empty message is new when its slot is; later copies are told apart by the slot.
         Ok(if self.missing < missing { Inserted::New } else { Inserted::Duplicate })
     }
+    // ANCHOR_END: insert
 }
 
 impl fmt::Debug for Partial {

@@ -31,6 +31,7 @@ pub struct ReplayWindow {
 pub struct Fresh(SequenceNumber);
 
 impl ReplayWindow {
+    // ANCHOR: check
     /// Whether a record of this number may be new.
     #[must_use]
     pub fn check(&self, number: SequenceNumber) -> Option<Fresh> {
@@ -40,7 +41,9 @@ impl ReplayWindow {
         };
         fresh.then_some(Fresh(number))
     }
+    // ANCHOR_END: check
 
+    // ANCHOR: accept
     /// Remembers an authentic record.
     pub fn accept(&mut self, fresh: Fresh) {
         match self.age(fresh.0) {
@@ -54,6 +57,7 @@ impl ReplayWindow {
             }
         }
     }
+    // ANCHOR_END: accept
 
     /// How far `number` lies behind the highest; `None` if it is above.
     fn age(&self, number: SequenceNumber) -> Option<u64> {

@@ -162,6 +162,7 @@ impl Cipher {
         }
     }
 
+    // ANCHOR: nonce
     fn nonce(&self, number: [u8; 8]) -> Nonce {
         let mut nonce = [0; NONCE_LEN];
         let (first, last) = nonce.split_at_mut(4);
@@ -172,6 +173,7 @@ impl Cipher {
         }
         Nonce::assume_unique_for_key(nonce)
     }
+    // ANCHOR_END: nonce
 }
 
 impl std::fmt::Debug for Cipher {

@@ -59,6 +59,7 @@ pub(crate) struct MasterSecret {
 }
 
 impl MasterSecret {
+    // ANCHOR: derive
     /// The extended master secret: RFC 7627 §4.
     ///
     /// `session_hash` covers every handshake message up to and with ClientKeyExchange.
@@ -73,12 +74,14 @@ impl MasterSecret {
         suite.hash().prf(pre_master_secret, label, &[session_hash], secret.as_mut());
         Self { secret, randoms, suite }
     }
+    // ANCHOR_END: derive
 
     /// The suite whose PRF and key sizes this secret serves.
     pub(crate) fn suite(&self) -> Suite {
         self.suite
     }
 
+    // ANCHOR: key_block
     /// Both directions' keys: RFC 5246 §6.3. Here the server's random comes first.
     pub(crate) fn key_block(&self) -> KeyBlock {
         let (key, iv) = (self.suite.key_length(), self.suite.fixed_iv_length());
@@ -94,6 +97,7 @@ impl MasterSecret {
             server: TrafficKey::new(server_key, server_iv),
         }
     }
+    // ANCHOR_END: key_block
 
     /// `verify_data` of the Finished that `sender` sends: RFC 5246 §7.4.9.
     pub(crate) fn verify_data(&self, sender: Role, messages: &[u8]) -> [u8; VERIFY_DATA_LENGTH] {

@@ -171,6 +171,7 @@ pub struct Records {
 impl Iterator for Records {
     type Item = Result<Record, ParseError>;
 
+    // ANCHOR: records
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;
@@ -198,6 +199,7 @@ impl Iterator for Records {
             }
         }
     }
+    // ANCHOR_END: records
 }
 
 /// The error of a parser that takes only the front of its input.

@@ -41,7 +41,6 @@ pub(super) struct ReceivedCheck {
 }
 
 impl Agent {
-    // ANCHOR: request
     pub(super) fn handle_request(
         &mut self,
         now: Instant,
@@ -49,6 +48,7 @@ impl Agent {
         remote: SocketAddr,
         request: &Message,
     ) -> Result<(), Error> {
+        // ANCHOR: request
         let remote_ufrag = self.remote_ufrag_of(request)?.to_owned();
         request.verify(&self.generation.key)?;
 

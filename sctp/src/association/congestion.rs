@@ -63,6 +63,7 @@ impl Congestion {
         self.window <= self.packet.saturating_mul(4)
     }
 
+    // ANCHOR: acknowledged
     /// A SACK moved the cumulative TSN to `cumulative` and acknowledged `octets`, of the `flight`
     /// that was on its way before.
     pub(crate) fn acknowledged(&mut self, octets: usize, flight: usize, cumulative: u64) {
@@ -87,6 +88,7 @@ impl Congestion {
             self.window = self.window.saturating_add(self.packet);
         }
     }
+    // ANCHOR_END: acknowledged
 
     /// Nothing is outstanding any more (RFC 9260 §7.2.2).
     pub(crate) fn all_acknowledged(&mut self) {

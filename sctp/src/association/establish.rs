@@ -38,6 +38,7 @@ impl Association {
         if header.verification_tag != cookie.local.tag {
             return Err(Error::WrongVerificationTag);
         }
+        // ANCHOR: cookie_echo
         let local_matches = cookie.local.tag == self.local.tag;
         let remote_tag = self.state.tcb().map(|tcb| tcb.remote.tag);
         let remote_matches = remote_tag == Some(cookie.remote.tag);
@@ -74,6 +75,7 @@ impl Association {
             _ => Err(Error::UnexpectedCookie),
         }
     }
+    // ANCHOR_END: cookie_echo
 
     /// A COOKIE ACK; unexpected outside of COOKIE-ECHOED (RFC 9260 §5.2.5).
     pub(super) fn handle_cookie_ack(&mut self) {

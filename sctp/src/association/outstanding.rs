@@ -422,6 +422,7 @@ impl Outstanding {
         Some(data)
     }
 
+    // ANCHOR: abandon
     /// Gives up the message whose fragment has this position, all fragments of it (RFC 3758
     /// §3.5 A3). `Err`: some of them were not sent yet.
     fn abandon(&mut self, position: u64) -> Result<(), Unfinished> {
@@ -449,6 +450,7 @@ impl Outstanding {
         self.forward.abandoned(before, last);
         if finished { Ok(()) } else { Err(Unfinished) }
     }
+    // ANCHOR_END: abandon
 
     /// Gives up the message of which fragments were sent and fragments were not.
     ///

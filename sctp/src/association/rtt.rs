@@ -46,6 +46,7 @@ impl RoundTrip {
         self.timeout
     }
 
+    // ANCHOR: measured
     /// Rules C2 and C3.
     pub(crate) fn measured(&mut self, round_trip: Duration) {
         // A clock that stood still for an hour says nothing about the path; the bound also keeps
@@ -61,6 +62,7 @@ impl RoundTrip {
         self.estimate = Some(estimate);
         self.timeout = self.bounded(estimate.smoothed + estimate.variation * 4);
     }
+    // ANCHOR_END: measured
 
     /// Rule E2 (RFC 9260 §6.3.3).
     pub(crate) fn back_off(&mut self) {

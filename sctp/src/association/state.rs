@@ -33,6 +33,7 @@ use super::tcb::Tcb;
 ///                    ▼     ▼
 ///                    CLOSED: here Dead, it never opens again       (also by ABORT from anywhere)
 /// ```
+// ANCHOR: states
 #[derive(Debug)]
 pub(crate) enum State {
     /// An INIT is answered; nothing was sent yet.
@@ -54,6 +55,7 @@ pub(crate) enum State {
     /// The end. What arrived whole can still be read.
     Dead(InboundStreams),
 }
+// ANCHOR_END: states
 
 /// A COOKIE ECHO on its way.
 #[derive(Debug)]

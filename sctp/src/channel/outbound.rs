@@ -21,6 +21,7 @@ impl DataChannels {
         channel: ChannelId,
         payload: Payload,
     ) -> Result<(), SendError> {
+        // ANCHOR: send
         let limit = self.max_message_size();
         let channel = self.channels.get_mut(&channel).ok_or(SendError::NotOpen)?;
         let State::Open { stream, acknowledged } = channel.state else {
@@ -40,6 +41,7 @@ impl DataChannels {
             // RFC 8832 §6: in order, so that nothing overtakes the OPEN.
             ordered: channel.options.ordered || !acknowledged,
             reliability: channel.options.reliability,
+            // ANCHOR_END: send
         };
         running.association.send(now, stream, message).map_err(|error| match error {
             crate::SendError::BufferFull => SendError::BufferFull,

@@ -23,6 +23,7 @@ use super::streams::Resets;
 use super::{ChannelId, ChannelOptions};
 use crate::wire::StreamId;
 
+// ANCHOR: states
 /// Where a channel is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
@@ -47,6 +48,7 @@ pub(super) enum State {
     /// Over. Messages may be left on the stream if the association died.
     Closed(Option<StreamId>),
 }
+// ANCHOR_END: states
 
 impl State {
     pub(super) fn stream(self) -> Option<StreamId> {

@@ -86,6 +86,7 @@ impl Streams {
         }
     }
 
+    // ANCHOR: free
     /// The lowest free stream of our parity.
     pub(super) fn lowest_free(&mut self, role: Role) -> Option<StreamId> {
         let mut pair = self.lowest_free;
@@ -101,6 +102,7 @@ impl Streams {
             pair = pair.checked_add(2)?;
         }
     }
+    // ANCHOR_END: free
 
     /// Whether one more OPEN may be refused.
     pub(super) fn may_refuse(&self) -> bool {

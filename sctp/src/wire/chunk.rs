@@ -95,6 +95,7 @@ impl ChunkType {
     }
 }
 
+// ANCHOR: unknown
 /// What to do about a chunk (RFC 9260 §3.2) or a parameter (§3.2.1) of unknown type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnUnknown {
@@ -107,6 +108,7 @@ pub enum OnUnknown {
     /// 11: skip, go on, and report.
     SkipAndReport,
 }
+// ANCHOR_END: unknown
 
 impl OnUnknown {
     pub(crate) const fn from_highest_bits(bits: u8) -> Self {

@@ -177,6 +177,7 @@ impl DcepMessage {
 }
 
 impl Open {
+    // ANCHOR: open
     fn parse<'a>(message: &Bytes, input: &'a [u8]) -> Parsed<'a, Self> {
         let (rest, channel_type) =
             field("Channel Type", map(be_u8, ChannelType)).parse_complete(input)?;
@@ -196,6 +197,7 @@ impl Open {
         let open = Self { channel_type, priority, reliability_parameter, label, protocol, surplus };
         Ok((rest, open))
     }
+    // ANCHOR_END: open
 
     /// A label or protocol above 65,535 octets is cut: `DataChannels` refuses them before.
     fn write(&self, out: &mut BytesMut) {
