@@ -12,6 +12,13 @@ impl Case {
     }
 }
 
+/// The cases that are also run in a browser without any flag or preference.
+pub(crate) const PLAIN: &[&str] = &[
+    "text_binary_and_empty_messages_come_back_unchanged",
+    "ten_connections_at_once",
+    "closing_the_connection_is_seen_within_two_seconds",
+];
+
 pub(crate) const CASES: &[(&str, Case)] = &[
     (
         "text_binary_and_empty_messages_come_back_unchanged",

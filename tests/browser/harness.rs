@@ -59,6 +59,11 @@ impl Group {
         Self { child }
     }
 
+    /// What it prints, if it was started with a pipe.
+    pub(crate) fn stdout(&mut self) -> tokio::process::ChildStdout {
+        self.child.stdout.take().expect("started with a pipe")
+    }
+
     /// Asks the process to end, as Ctrl-C does, and waits for it.
     pub(crate) async fn interrupt(mut self) -> std::process::ExitStatus {
         let pid = self.pid().unwrap();
@@ -101,10 +106,8 @@ impl Browser {
     pub(crate) async fn start(kind: Kind, permissions: bool) -> Self {
         let (orders, receive_orders) = mpsc::channel(1);
         let (send_results, results) = mpsc::channel(1);
-        let desk = Desk {
-            orders: std::sync::Arc::new(Mutex::new(receive_orders)),
-            results: send_results,
-        };
+        let desk =
+            Desk { orders: std::sync::Arc::new(Mutex::new(receive_orders)), results: send_results };
         let router = Router::new()
             .route("/", get(|| async { Html(PAGE) }))
             .route("/order", get(next_order))
@@ -118,8 +121,7 @@ impl Browser {
             Kind::Chromium => chromium(profile.path(), permissions),
             Kind::Firefox => firefox(profile.path(), permissions),
         };
-        let process =
-            Group::start(command.arg(url).stdout(Stdio::null()).stderr(Stdio::null()));
+        let process = Group::start(command.arg(url).stdout(Stdio::null()).stderr(Stdio::null()));
         Self {
             kind,
             orders,
@@ -185,9 +187,7 @@ pub(crate) fn chromium_flags(permissions: bool) -> Vec<&'static str> {
 
 fn chromium(profile: &std::path::Path, permissions: bool) -> Command {
     let mut command = Command::new("chromium");
-    command
-        .args(chromium_flags(permissions))
-        .arg(format!("--user-data-dir={}", profile.display()));
+    command.args(chromium_flags(permissions)).arg(format!("--user-data-dir={}", profile.display()));
     command
 }
 
@@ -234,7 +234,7 @@ impl PeerProgram {
         let mut command = Command::new(peer_binary());
         command.args(["serve", "--listen", "127.0.0.1:0"]).args(flags).stdout(Stdio::piped());
         let mut process = Group::start(&mut command);
-        let mut lines = BufReader::new(process.child.stdout.take().unwrap()).lines();
+        let mut lines = BufReader::new(process.stdout()).lines();
         let line = tokio::time::timeout(Duration::from_secs(10), lines.next_line())
             .await
             .expect("peer prints its address")

@@ -35,10 +35,17 @@ fn main() -> ExitCode {
     );
     let mut trials = Vec::new();
     for kind in [Kind::Chromium, Kind::Firefox] {
-        let lab = Arc::new(Lab::new(kind));
-        for (name, case) in answering::CASES {
-            let (lab, runtime) = (Arc::clone(&lab), Arc::clone(&runtime));
-            trials.push(Trial::test(format!("{kind}::answering::{name}"), move || {
+        // As a user finds it: no flag, no preference, addresses hidden behind `.local` names.
+        let plain = Arc::new(Lab::new(kind, false));
+        let lab = Arc::new(Lab::new(kind, true));
+        let without_permissions =
+            answering::CASES.iter().filter(|(name, _)| answering::PLAIN.contains(name));
+        let answered = without_permissions
+            .map(|case| ("plain", &plain, case))
+            .chain(answering::CASES.iter().map(|case| ("answering", &lab, case)));
+        for (group, lab, (name, case)) in answered {
+            let (lab, runtime) = (Arc::clone(lab), Arc::clone(&runtime));
+            trials.push(Trial::test(format!("{kind}::{group}::{name}"), move || {
                 runtime.block_on(async {
                     let peer = lab.peer().await;
                     case.run(lab.browser().await, &peer).await.map_err(Into::into)
@@ -67,17 +74,23 @@ fn main() -> ExitCode {
 /// A browser and a peer program, started when first needed.
 struct Lab {
     kind: Kind,
+    permissions: bool,
     browser: tokio::sync::OnceCell<Browser>,
     peer: tokio::sync::OnceCell<PeerProgram>,
 }
 
 impl Lab {
-    fn new(kind: Kind) -> Self {
-        Self { kind, browser: tokio::sync::OnceCell::new(), peer: tokio::sync::OnceCell::new() }
+    fn new(kind: Kind, permissions: bool) -> Self {
+        Self {
+            kind,
+            permissions,
+            browser: tokio::sync::OnceCell::new(),
+            peer: tokio::sync::OnceCell::new(),
+        }
     }
 
     async fn browser(&self) -> &Browser {
-        self.browser.get_or_init(|| Browser::start(self.kind, true)).await
+        self.browser.get_or_init(|| Browser::start(self.kind, self.permissions)).await
     }
 
     async fn peer(&self) -> String {

@@ -199,7 +199,7 @@ async fn options_arrive(browser: &Browser) -> Result<(), String> {
 
 async fn negotiated(browser: &Browser) -> Result<(), String> {
     let ours = new_connection().await;
-    let init = DataChannelInit { negotiated: Some(10), ..DataChannelInit::default() };
+    let init = DataChannelInit { negotiated: true, id: Some(10), ..DataChannelInit::default() };
     let channel = ours.create_data_channel("agreed", init).await.unwrap();
     let make = format!(
         "{ECHOING_PEER}
@@ -335,7 +335,10 @@ async fn connection_close_is_seen(browser: &Browser) -> Result<(), String> {
     next(&channel).await;
     ours.close().await;
     browser
-        .run("await until('closed', () => seen[0].readyState === 'closed', 2000); pc.close()".to_owned())
+        .run(
+            "await until('closed', () => seen[0].readyState === 'closed', 2000); pc.close()"
+                .to_owned(),
+        )
         .await
         .map(drop)
 }
