@@ -7,9 +7,10 @@
 //!                 └ held: which of them are here
 //! ```
 //!
-//! Fragments come reordered, repeated, and cut anew in each retransmission, so they may overlap; the octets they
-//! share must agree. Nothing tells a good fragment from a forged one before Finished, so a fragment that
-//! contradicts what is held is refused and leaves no trace.
+//! Fragments come reordered, repeated, and cut anew in each retransmission, so they may overlap; the
+//! octets they share must agree, or the later fragment is refused. Nothing tells a good fragment from a
+//! forged one before Finished, so the one held may be the forgery: after
+//! [`MAX_CONTRADICTIONS`] what is held is given up, and the next retransmission starts afresh.
 //!
 //! Invariants: at most [`MAX_MESSAGE`] octets for the next message and [`MAX_AHEAD`] for the
 //! [`MAX_MESSAGES_AHEAD`] after it are held, so messages ahead can never keep the next one out; work
@@ -28,6 +29,10 @@ pub const MAX_AHEAD: usize = 64 * 1024;
 
 /// Messages held beyond the next one; a flight has at most six.
 pub const MAX_MESSAGES_AHEAD: u16 = 16;
+
+/// Fragments refused because they contradict what is held of a message, before that is forgotten. An honest
+/// sender contradicts itself never and a forgery with each retransmission of two or three fragments.
+pub const MAX_CONTRADICTIONS: u8 = 4;
 
 /// What a fragment did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,13 +126,22 @@ impl Reassembly {
             return Err(ReassemblyError::TooFarAhead);
         }
         let slot = usize::from(ahead);
-        if let Some(Some(partial)) = self.slots.get_mut(slot) {
-            if (partial.epoch, partial.msg_type, partial.body.len())
-                != (epoch, header.msg_type, length)
-            {
-                return Err(ReassemblyError::OtherMessage);
+        if let Some(place) = self.slots.get_mut(slot)
+            && let Some(partial) = place
+        {
+            let same = (partial.epoch, partial.msg_type, partial.body.len())
+                == (epoch, header.msg_type, length);
+            let inserted = match same {
+                true => partial.insert(start, fragment.body),
+                false => Err(ReassemblyError::OtherMessage),
+            };
+            if inserted.is_err() {
+                partial.contradictions += 1;
+                if partial.contradictions >= MAX_CONTRADICTIONS {
+                    *place = None;
+                }
             }
-            return partial.insert(start, fragment.body);
+            return inserted;
         }
         if slot > 0 && self.held_ahead() + length > MAX_AHEAD {
             return Err(ReassemblyError::NoRoom);
@@ -175,12 +189,14 @@ struct Partial {
     held: Vec<u64>,
     /// Octets that are not here.
     missing: usize,
+    /// Fragments that contradicted it.
+    contradictions: u8,
 }
 
 impl Partial {
     fn new(epoch: Epoch, msg_type: HandshakeType, length: usize) -> Self {
         let (body, held) = (vec![0; length], vec![0; length.div_ceil(64)]);
-        Self { epoch, msg_type, body, held, missing: length }
+        Self { epoch, msg_type, body, held, missing: length, contradictions: 0 }
     }
 
     // ANCHOR: insert
@@ -335,6 +351,18 @@ mod tests {
         let sealed = fragment(0, CLIENT_HELLO, &good, 60, 40);
         assert_eq!(reassembly.insert(Epoch(1), &sealed), other);
         insert(&mut reassembly, 0, &good, 60, 40).unwrap();
+        assert_eq!(popped(&mut reassembly), good);
+    }
+
+    #[test]
+    fn row_39_a_forged_fragment_that_came_first_is_given_up_after_contradictions() {
+        let (mut reassembly, good) = (Reassembly::new(), body(100));
+        insert(&mut reassembly, 0, &body(99), 0, 10).unwrap();
+        let refused = (0..MAX_CONTRADICTIONS)
+            .map(|_| insert(&mut reassembly, 0, &good, 0, 100))
+            .filter(|result| *result == Err(ReassemblyError::OtherMessage));
+        assert_eq!(refused.count(), usize::from(MAX_CONTRADICTIONS));
+        insert(&mut reassembly, 0, &good, 0, 100).unwrap();
         assert_eq!(popped(&mut reassembly), good);
     }
 
