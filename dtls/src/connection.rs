@@ -280,7 +280,13 @@ impl Connection {
 
     /// Says goodbye with close_notify (RFC 5246 §7.2.1) and ends the connection. Payloads already
     /// sent still go out, those already received can still be read.
-    pub fn close(&mut self, _now: Instant) {
+    pub fn close(&mut self, now: Instant) {
+        if let Phase::Connected(_) = self.phase {
+            // Without our Finished the peer could not read the goodbye.
+            let flight = std::iter::from_fn(|| self.flights.poll_transmit(now, &mut self.records));
+            let flight: Vec<Bytes> = flight.collect();
+            flight.into_iter().rev().for_each(|datagram| self.outbox.push_front(datagram));
+        }
         if !matches!(self.phase, Phase::Closed) {
             self.alert(AlertLevel::WARNING, AlertDescription::CLOSE_NOTIFY);
             self.end(CloseReason::Local);
