@@ -146,11 +146,6 @@ impl Burst {
         self.packets == 0
     }
 
-    /// Whether one more packet is the last.
-    pub(crate) fn is_last(&self) -> bool {
-        self.packets == 1
-    }
-
     pub(crate) fn sent(&mut self) {
         self.packets = self.packets.saturating_sub(1);
     }

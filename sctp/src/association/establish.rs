@@ -9,7 +9,7 @@
 //! | differs | matches | zero | an old cookie, late | C: discard |
 //! | matches | matches | any | both called, or COOKIE ACK was lost | D: COOKIE ACK |
 //!
-//! (RFC 9260 §5.2.4, table 12.) In COOKIE-WAIT no remote tag is known, which counts as differing.
+//! (The table of RFC 9260 §5.2.4.) In COOKIE-WAIT no remote tag is known, which counts as differing.
 //!
 //! Book: the chapter on the association.
 
@@ -71,7 +71,7 @@ impl Association {
                 Ok(())
             }
             // Action B in later states: the remote endpoint would have changed its tag in the
-            // middle of a conversation, without the restart that table 12 has for it.
+            // middle of a conversation, without the restart that the table has for it.
             _ => Err(Error::UnexpectedCookie),
         }
     }
@@ -110,7 +110,8 @@ impl Association {
             outbound_streams: tcb.remote.outbound_streams,
             inbound_streams: tcb.remote.inbound_streams,
         };
-        self.events.push(event);
+        // DATA that overtook the COOKIE ACK was taken already (RFC 9260 §6).
+        self.events.push_front(event);
     }
 
     /// COOKIE ACK is the first chunk of its packet (RFC 9260 §5.1).

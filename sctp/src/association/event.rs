@@ -87,6 +87,11 @@ impl Events {
         self.0.push_back(event);
     }
 
+    /// Established comes before what arrived early.
+    pub(crate) fn push_front(&mut self, event: Event) {
+        self.0.push_front(event);
+    }
+
     pub(crate) fn pop(&mut self) -> Option<Event> {
         let event = self.0.pop_front();
         if self.0.is_empty() && self.0.capacity() > MAX_CAUSED {

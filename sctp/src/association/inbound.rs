@@ -72,7 +72,8 @@ impl Inbound {
         self.tsns.cumulative_tsn()
     }
 
-    fn held(&self) -> usize {
+    /// Octets held, bookkeeping included.
+    pub(crate) fn held(&self) -> usize {
         let deferred = self.deferred.as_ref().map_or(0, |deferred| deferred.cost);
         self.reassembly.cost().saturating_add(self.streams.cost()).saturating_add(deferred)
     }
@@ -165,8 +166,8 @@ impl Inbound {
     }
 
     /// The next message of a stream. Says so to the remote endpoint if that opens the window
-    /// enough to matter: a SACK for each little reading would be silly (RFC 9260 §6.2: the
-    /// receiver side of silly window avoidance, RFC 1122 §4.2.3.3).
+    /// enough to matter: a SACK for each little reading would be silly (RFC 1122 §4.2.3.3 has the
+    /// same rule for TCP).
     pub(crate) fn recv(&mut self, stream: StreamId) -> Option<Received> {
         let received = self.streams.recv(stream)?;
         let window = self.window();
@@ -190,10 +191,6 @@ impl Inbound {
     /// Whether a SACK would be welcome in a packet that goes out anyway.
     pub(crate) fn sack_is_pending(&self) -> bool {
         self.tsns.is_pending()
-    }
-
-    pub(crate) fn sack_now(&mut self) {
-        self.tsns.sack_now();
     }
 
     pub(crate) fn sack_deadline(&self) -> Option<Instant> {

@@ -6,15 +6,15 @@ use bytes::Bytes;
 
 use crate::wire::Ppid;
 
-/// How hard to try to deliver a message (RFC 7496 §3; RFC 8831 §6.6 for data channels).
+/// How hard to try to deliver a message (RFC 3758 §3.4; RFC 8831 §6.4 for data channels).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Reliability {
     /// Until the association dies.
     #[default]
     Reliable,
-    /// At most this many retransmissions (RFC 7496 §3.2); zero: sent once.
+    /// At most this many retransmissions (RFC 7496 §3.1); zero: sent once.
     MaxRetransmits(u16),
-    /// For this long after `send` (RFC 7496 §3.1). A message not sent by then is never sent.
+    /// For this long after `send` (RFC 3758 §4.1). A message not sent by then is never sent.
     MaxLifetime(Duration),
 }
 

@@ -151,7 +151,7 @@ impl Association {
             return Err(SendError::NoSuchStream { streams });
         }
         let limit = match message.reliability {
-            // A remote endpoint that cannot be told to skip gets everything (RFC 3758 §3.3.1).
+            // A remote endpoint that cannot be told to skip gets everything (RFC 3758 §3.3).
             _ if !tcb.remote.forward_tsn => Limit::Reliable,
             Reliability::Reliable => Limit::Reliable,
             Reliability::MaxRetransmits(most) => Limit::Retransmits(most),
@@ -173,7 +173,7 @@ impl Association {
 
     /// The next message of a stream. Taking it opens the receive window. Works when closed, too.
     pub fn recv(&mut self, now: Instant, stream: StreamId) -> Option<Received> {
-        // A window update needs no timer, but it must not need another signature either.
+        // A window update needs no timer; the parameter is the shape that all layers share.
         let _ = now;
         match &mut self.state {
             State::Dead(streams) => streams.recv(stream),
@@ -194,6 +194,7 @@ impl Association {
     /// # Errors
     /// Nothing was done.
     pub fn reset_streams(&mut self, now: Instant, streams: &[StreamId]) -> Result<(), ResetError> {
+        // The request's timer starts when it is sent.
         let _ = now;
         let State::Established(tcb) = &mut self.state else {
             return Err(ResetError::NotEstablished);
@@ -211,11 +212,19 @@ impl Association {
         Ok(())
     }
 
-    /// Octets of payload queued on a stream and not yet sent for the first time: W3C's
-    /// `bufferedAmount`.
+    /// Octets of the application queued on a stream and not yet sent for the first time: W3C's
+    /// `bufferedAmount`. Neither DCEP messages nor the octets of empty ones count.
     #[must_use]
     pub fn buffered_amount(&self, stream: StreamId) -> usize {
         self.state.tcb().map_or(0, |tcb| tcb.send_queue.buffered(stream))
+    }
+
+    /// Throws away the messages of a stream of which nothing was sent yet: nobody wants them if the
+    /// remote endpoint has closed the channel.
+    pub fn discard_unsent(&mut self, stream: StreamId) {
+        if let Some(tcb) = self.state.tcb_mut() {
+            tcb.send_queue.discard_unsent(stream);
+        }
     }
 
     /// From now on [`Event::BufferedAmountLow`] reports when the buffered amount falls from above
@@ -264,6 +273,7 @@ impl Association {
             stats.congestion_window = tcb.congestion.window();
             stats.remote_window = tcb.remote_room();
             stats.local_window = tcb.inbound.window();
+            stats.held = tcb.inbound.held();
             stats.outstanding = tcb.outstanding.flight_payload();
             let queued = tcb.send_queue.total_buffered();
             stats.send_buffered = queued.saturating_add(stats.outstanding);

@@ -4,10 +4,23 @@
 //! then that it was answered by someone who knew no better.
 
 use super::Association;
+use super::state::State;
 use crate::Error;
 use crate::wire::{Abort, Cause, CauseCode, Chunk, Packet, ShutdownComplete};
 
 impl Association {
+    /// Whether no association exists that a packet with this first chunk could belong to.
+    pub(super) fn is_out_of_the_blue(&self, first: &Chunk) -> bool {
+        match self.state {
+            State::Closed | State::Dead(_) => true,
+            // RFC 9260 §8.5.1 (E): of an association before this one.
+            State::CookieWait(_) | State::CookieEchoed(..) => {
+                matches!(first, Chunk::ShutdownAck(_))
+            }
+            _ => false,
+        }
+    }
+
     /// A packet arrived and no association exists: before the handshake, or after the end. INIT
     /// and COOKIE ECHO were handled before.
     pub(super) fn handle_out_of_the_blue(&mut self, packet: &Packet) -> Error {

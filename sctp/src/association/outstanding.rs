@@ -134,6 +134,8 @@ pub(crate) struct Outstanding {
     /// The chunk whose round trip is being measured, and when it was sent.
     probe: Option<(u64, Instant)>,
     forward: Forward,
+    /// Messages given up.
+    abandoned: u64,
     /// Kept to be allocated once.
     scratch: Vec<Span>,
 }
@@ -170,6 +172,7 @@ impl Outstanding {
             lost: VecDeque::new(),
             probe: None,
             forward: Forward::new(max_skipped),
+            abandoned: 0,
             scratch: Vec::new(),
         }
     }
@@ -448,7 +451,11 @@ impl Outstanding {
             self.probe = None;
         }
         self.forward.abandoned(before, last);
-        if finished { Ok(()) } else { Err(Unfinished) }
+        if !finished {
+            return Err(Unfinished);
+        }
+        self.abandoned = self.abandoned.saturating_add(1);
+        Ok(())
     }
     // ANCHOR_END: abandon
 
@@ -485,9 +492,9 @@ impl Outstanding {
         self.forward.may_be_due()
     }
 
-    /// Whether something waits to be retransmitted (or to be abandoned instead).
-    pub(crate) fn has_lost(&self) -> bool {
-        !self.lost.is_empty()
+    /// How many messages were given up, since this was asked last.
+    pub(crate) fn take_abandoned(&mut self) -> u64 {
+        std::mem::take(&mut self.abandoned)
     }
 
     fn shrink_if_idle(&mut self) {

@@ -266,7 +266,7 @@ impl Reassembly {
             self.runs.range(..=cumulative.saturating_add(1)).map(|(&first, _)| first).collect();
         let given_up = |run: &Run| match run.unordered {
             true => true,
-            false => skipped.iter().any(|s| s.stream == run.stream && !(run.ssn > s.ssn)),
+            false => skipped.iter().any(|s| s.stream == run.stream && run.ssn <= s.ssn),
         };
         for first in touched {
             let Some(run) = self.runs.get(&first) else { continue };
@@ -378,10 +378,14 @@ mod tests {
         }
         assert!(reassembly.cost() <= 2 * 100_000 + 1000, "{}", reassembly.cost());
         let run = &reassembly.runs[&0];
-        let held: usize = run.segments.iter().map(|segment| match segment {
-            Segment::Copied(octets) => octets.capacity(),
-            Segment::Slice(octets) => octets.len(),
-        }).sum();
+        let held: usize = run
+            .segments
+            .iter()
+            .map(|segment| match segment {
+                Segment::Copied(octets) => octets.capacity(),
+                Segment::Slice(octets) => octets.len(),
+            })
+            .sum();
         assert!(held <= 2 * 100_000, "{held}");
     }
 

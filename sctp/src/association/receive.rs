@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::Association;
 use super::event::CloseReason;
+use super::reconfig::Around;
 use super::state::State;
 use crate::Error;
 use crate::wire::{
@@ -41,7 +42,7 @@ impl Association {
         match packet.chunks.first() {
             Some(Chunk::Init(init)) => self.handle_init(now, header, init)?,
             Some(Chunk::CookieEcho(echo)) => self.handle_cookie_echo(now, header, echo)?,
-            _ if self.state.tcb().is_none() && !matches!(self.state, State::CookieWait(_)) => {
+            Some(first) if self.is_out_of_the_blue(first) => {
                 return Err(self.handle_out_of_the_blue(&packet));
             }
             _ => {}
@@ -73,15 +74,16 @@ impl Association {
         }
         let Some(first) = packet.chunks.first() else { return Ok(()) };
         let remote_tag = self.state.tcb().map(|tcb| tcb.remote.tag);
-        let reflected = packet.chunks.iter().any(|chunk| match chunk {
+        // The T bit is believed of the first chunk only, behind which nothing is looked at.
+        let reflected = match first {
             Chunk::Abort(abort) => abort.tag_reflected,
             Chunk::ShutdownComplete(complete) => complete.tag_reflected,
             _ => false,
-        });
+        };
         let right = match first {
             // They are checked where they are handled.
             Chunk::Init(_) | Chunk::CookieEcho(_) => true,
-            _ if matches!(self.state, State::Closed | State::Dead(_)) => true,
+            _ if self.is_out_of_the_blue(first) => true,
             _ if reflected => remote_tag == Some(tag),
             _ => tag == self.local.tag,
         };
@@ -136,22 +138,21 @@ impl Association {
                 tcb.inbound.data(data, packet, exists, &mut self.events);
             }
             Chunk::Data(_) => {}
-            // RFC 3758 §3.3.1: not to be used unless both sides said so.
+            // RFC 3758 §3.3: not to be used unless both sides said so.
             Chunk::ForwardTsn(forward) if tcb.remote.forward_tsn && takes_data => {
                 let streams = tcb.remote.inbound_streams;
                 tcb.inbound.forward(&forward, streams, &mut self.events);
             }
             Chunk::ReConfig(reconfig) if tcb.remote.re_config => {
-                let timeout = tcb.round_trip.timeout();
-                tcb.reconfig.handle(
+                let around = Around {
                     now,
-                    reconfig,
-                    timeout,
-                    tcb.remote.inbound_streams,
-                    &mut tcb.inbound,
-                    &mut tcb.send_queue,
-                    &mut self.events,
-                );
+                    timeout: tcb.round_trip.timeout(),
+                    inbound_streams: tcb.remote.inbound_streams,
+                    inbound: &mut tcb.inbound,
+                    queue: &mut tcb.send_queue,
+                    events: &mut self.events,
+                };
+                tcb.reconfig.handle(reconfig, around);
             }
             Chunk::Heartbeat(heartbeat) => {
                 let information = heartbeat.information;
@@ -180,11 +181,13 @@ impl Association {
             tracing::debug!(cumulative = sack.cumulative_tsn.0, "SACK is old or a lie");
             return;
         };
+        let was_shut = tcb.remote_window < tcb.largest_payload;
         tcb.remote_window = usize::try_from(sack.a_rwnd).unwrap_or(usize::MAX);
         if let Some(round_trip) = news.round_trip {
             tcb.round_trip.measured(round_trip);
         }
-        if news.octets > 0 || news.advanced {
+        // Who says that there is no room is alive (RFC 9260 §6.1 A).
+        if news.octets > 0 || news.advanced || sack.a_rwnd == 0 {
             tcb.error_count = 0;
             tcb.heartbeat.postpone(now);
         }
@@ -196,6 +199,9 @@ impl Association {
         if news.lost {
             let last = tcb.outstanding.last();
             tcb.free_packet |= tcb.congestion.fast_retransmit(last);
+        }
+        if was_shut && tcb.remote_window >= tcb.largest_payload && !news.advanced {
+            tcb.window_opened(now);
         }
         // RFC 9260 §6.3.2 R2 and R3.
         if tcb.outstanding.is_empty() {

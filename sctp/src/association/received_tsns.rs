@@ -84,8 +84,7 @@ impl ReceivedTsns {
     /// The position of a TSN at or after the cumulative TSN; `None`: it is before.
     pub(crate) fn position(&self, tsn: Tsn) -> Option<u64> {
         let cumulative = self.cumulative_tsn();
-        (tsn >= cumulative)
-            .then(|| self.cumulative.saturating_add(tsn.since(cumulative).into()))
+        (tsn >= cumulative).then(|| self.cumulative.saturating_add(tsn.since(cumulative).into()))
     }
 
     /// What to do with a chunk; changes nothing but the list of duplicates.
@@ -269,10 +268,7 @@ mod tests {
         assert_eq!(take(&mut tsns, u32::MAX - 7), Arrival::Duplicate);
         let sack = tsns.sack(1000, 100);
         assert_eq!(sack.cumulative_tsn, Tsn(u32::MAX));
-        assert_eq!(
-            sack.gaps,
-            [GapBlock { start: 2, end: 3 }, GapBlock { start: 5, end: 5 }]
-        );
+        assert_eq!(sack.gaps, [GapBlock { start: 2, end: 3 }, GapBlock { start: 5, end: 5 }]);
         assert_eq!(sack.duplicates, [Tsn(1), Tsn(u32::MAX - 7)]);
         take(&mut tsns, 0);
         assert_eq!(tsns.cumulative_tsn(), Tsn(2));

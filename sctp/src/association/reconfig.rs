@@ -22,9 +22,7 @@ use super::event::Events;
 use super::inbound::Inbound;
 use super::retry::Retry;
 use super::send_queue::SendQueue;
-use crate::wire::{
-    ReConfig, ReConfigParameter, ReConfigResult, RequestNumber, StreamId, Tsn,
-};
+use crate::wire::{ReConfig, ReConfigParameter, ReConfigResult, RequestNumber, StreamId, Tsn};
 use crate::{Direction, Event};
 
 /// Streams in one request: 16 octets of it are no streams, and it must fit into the smallest
@@ -50,6 +48,19 @@ pub(crate) struct Reconfig {
     /// Streams of the remote request that waits for TSNs.
     deferred: Option<(RequestNumber, Tsn, Vec<StreamId>)>,
     responses: Vec<(RequestNumber, ReConfigResult)>,
+}
+
+/// What a RE-CONFIG chunk has to do with.
+#[derive(Debug)]
+pub(crate) struct Around<'a> {
+    pub(crate) now: Instant,
+    /// RTO.
+    pub(crate) timeout: Duration,
+    /// Streams that the remote endpoint has.
+    pub(crate) inbound_streams: u16,
+    pub(crate) inbound: &'a mut Inbound,
+    pub(crate) queue: &'a mut SendQueue,
+    pub(crate) events: &'a mut Events,
 }
 
 /// Our request under way.
@@ -86,7 +97,7 @@ impl Reconfig {
         self.request.as_ref().map(|request| request.timer.deadline())
     }
 
-    /// The request's timer; whether it expired (RFC 6525 §5.1.1 (5)).
+    /// The request's timer; whether it expired (RFC 6525 §5.1.1).
     pub(crate) fn handle_timeout(&mut self, now: Instant, longest: Duration) -> bool {
         let Some(request) = &mut self.request else { return false };
         let expired = request.timer.expired(now, longest);
@@ -133,16 +144,8 @@ impl Reconfig {
     }
 
     /// Takes in a RE-CONFIG chunk.
-    pub(crate) fn handle(
-        &mut self,
-        now: Instant,
-        chunk: ReConfig,
-        timeout: Duration,
-        inbound_streams: u16,
-        inbound: &mut Inbound,
-        queue: &mut SendQueue,
-        events: &mut Events,
-    ) {
+    pub(crate) fn handle(&mut self, chunk: ReConfig, around: Around<'_>) {
+        let Around { now, timeout, inbound_streams, inbound, queue, events } = around;
         for parameter in chunk.parameters.into_iter().take(MAX_RESPONSES) {
             match parameter {
                 ReConfigParameter::OutgoingReset { request, last_tsn, streams, .. } => {

@@ -71,7 +71,10 @@ impl Scoreboard {
     #[cfg(test)]
     fn end_of_range(&self, position: u64) -> Option<u64> {
         let at = self.ranges.partition_point(|range| range.span.last < position);
-        self.ranges.get(at).filter(|range| range.span.first <= position).map(|range| range.span.last)
+        self.ranges
+            .get(at)
+            .filter(|range| range.span.first <= position)
+            .map(|range| range.span.last)
     }
 
     /// Adds the gap blocks of a SACK, which are in order and do not touch each other. Appends to

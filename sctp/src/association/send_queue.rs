@@ -22,7 +22,7 @@ use super::outstanding::{Fate, Limit, Sent};
 use super::stream_map::StreamMap;
 use crate::wire::{Ppid, Ssn, StreamId};
 
-/// What RFC 8832 §6.1 calls normal; also for streams nobody gave a priority.
+/// "Normal" of RFC 8831 §6.4; also for streams nobody gave a priority.
 const DEFAULT_WEIGHT: u16 = 256;
 
 /// What stays allocated for a stream with nothing to send.
@@ -42,6 +42,11 @@ impl Queued {
     pub(crate) fn memory(&self) -> usize {
         size_of::<Self>().saturating_add(self.payload.len())
     }
+
+    /// Octets of the application, for its `bufferedAmount`.
+    fn buffered(&self) -> usize {
+        if self.ppid.is_payload() { self.payload.len() } else { 0 }
+    }
 }
 
 /// Our direction of a stream.
@@ -51,7 +56,7 @@ struct OutboundStream {
     /// Messages sent after a reset was asked for; they wait until it is performed.
     held: VecDeque<Queued>,
     reset: Reset,
-    /// Octets of payload not yet sent for the first time.
+    /// Octets of the application not yet sent for the first time.
     buffered: usize,
     low_threshold: usize,
     low_announced: bool,
@@ -127,11 +132,7 @@ pub(crate) struct SendQueue {
 }
 
 impl SendQueue {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.current.is_none() && self.ready.is_empty()
-    }
-
-    /// Whether nothing waits, not even for a reset.
+    /// Whether nothing waits to be sent, not even for a reset.
     pub(crate) fn is_drained(&self) -> bool {
         self.buffered == 0
     }
@@ -168,7 +169,7 @@ impl SendQueue {
         Some(stream)
     }
 
-    /// How many messages expired before they were sent, since this was asked last.
+    /// How many messages were given up before their first fragment, since this was asked last.
     pub(crate) fn take_expired(&mut self) -> u64 {
         std::mem::take(&mut self.expired)
     }
@@ -178,7 +179,7 @@ impl SendQueue {
         self.memory = self.memory.saturating_add(message.memory());
         self.buffered = self.buffered.saturating_add(message.payload.len());
         let state = self.streams.entry(stream).or_default();
-        state.buffered = state.buffered.saturating_add(message.payload.len());
+        state.buffered = state.buffered.saturating_add(message.buffered());
         if state.reset != Reset::None {
             state.held.push_back(message);
             return;
@@ -257,7 +258,7 @@ impl SendQueue {
             limit: current.message.limit,
         };
         self.memory = self.memory.saturating_sub(length);
-        self.unbuffer(sent.stream, length);
+        self.unbuffer(sent.stream, sent.ppid, length);
         if ending {
             self.finish_current();
         }
@@ -288,7 +289,7 @@ impl SendQueue {
     fn finish_current(&mut self) {
         let Some(Current { stream, message, .. }) = self.current.take() else { return };
         self.memory = self.memory.saturating_sub(message.memory());
-        self.unbuffer(stream, message.payload.len());
+        self.unbuffer(stream, message.ppid, message.payload.len());
         let Some(state) = self.streams.get_mut(&stream) else { return };
         if !state.queue.is_empty() {
             self.schedule(stream);
@@ -303,8 +304,11 @@ impl SendQueue {
         }
     }
 
-    fn unbuffer(&mut self, stream: StreamId, octets: usize) {
+    fn unbuffer(&mut self, stream: StreamId, ppid: Ppid, octets: usize) {
         self.buffered = self.buffered.saturating_sub(octets);
+        if !ppid.is_payload() {
+            return;
+        }
         let Some(state) = self.streams.get_mut(&stream) else { return };
         let before = state.buffered;
         state.buffered = before.saturating_sub(octets);
@@ -312,6 +316,16 @@ impl SendQueue {
         if fell && !state.low_announced {
             state.low_announced = true;
             self.low.push(stream);
+        }
+    }
+
+    /// Throws away the messages of a stream of which no fragment was sent yet.
+    pub(crate) fn discard_unsent(&mut self, stream: StreamId) {
+        let Some(state) = self.streams.get_mut(&stream) else { return };
+        for message in state.queue.drain(..).chain(state.held.drain(..)) {
+            self.memory = self.memory.saturating_sub(message.memory());
+            self.buffered = self.buffered.saturating_sub(message.payload.len());
+            state.buffered = state.buffered.saturating_sub(message.buffered());
         }
     }
 

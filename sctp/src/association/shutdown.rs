@@ -67,7 +67,7 @@ impl Association {
     /// Goes on with closing, if nothing of ours is outstanding any more.
     pub(super) fn advance_shutdown(&mut self, now: Instant) {
         let drained = |state: &State| {
-            state.tcb().is_some_and(|tcb| tcb.outstanding.is_empty() && tcb.send_queue.is_empty())
+            state.tcb().is_some_and(|tcb| tcb.outstanding.is_empty() && tcb.send_queue.is_drained())
         };
         if !matches!(self.state, State::ShutdownPending(_) | State::ShutdownReceived(_))
             || !drained(&self.state)

@@ -119,10 +119,7 @@ impl State {
     /// Whether DATA may be sent: RFC 9260 §6 "only in ESTABLISHED, SHUTDOWN-PENDING and
     /// SHUTDOWN-RECEIVED".
     pub(crate) fn may_send_data(&self) -> bool {
-        matches!(
-            self,
-            Self::Established(_) | Self::ShutdownPending(_) | Self::ShutdownReceived(_)
-        )
+        matches!(self, Self::Established(_) | Self::ShutdownPending(_) | Self::ShutdownReceived(_))
     }
 
     /// The state's own timer.

@@ -31,6 +31,8 @@ pub struct Stats {
     pub remote_window: usize,
     /// What we still have room for, octets.
     pub local_window: usize,
+    /// Octets held for the application and for reassembly, bookkeeping included.
+    pub held: usize,
     /// Octets of payload sent and not acknowledged.
     pub outstanding: usize,
     /// Octets of payload waiting to be sent or acknowledged.

@@ -33,7 +33,7 @@ pub(crate) struct Remote {
     pub(crate) outbound_streams: u16,
     /// Streams from it to us.
     pub(crate) inbound_streams: u16,
-    /// It understands FORWARD-TSN (RFC 3758 §3.3.1).
+    /// It understands FORWARD-TSN (RFC 3758 §3.3).
     pub(crate) forward_tsn: bool,
     /// It understands RE-CONFIG (RFC 6525 §5.1.1).
     pub(crate) re_config: bool,

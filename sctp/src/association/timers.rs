@@ -60,27 +60,24 @@ impl Association {
         let handshakes = self.config.max_init_retransmits;
         match &mut self.state {
             State::CookieWait(timer) => {
-                if timer.expired(now, longest) {
-                    if timer.expirations() > handshakes {
-                        return Some(CloseReason::HandshakeTimeout);
-                    }
+                let expired = timer.expired(now, longest);
+                if expired && timer.expirations() > handshakes {
+                    return Some(CloseReason::HandshakeTimeout);
+                }
+                if expired {
                     self.send_init();
                 }
             }
             State::CookieEchoed(_, echo) => {
-                if echo.timer.expired(now, longest) {
-                    echo.due = true;
-                    if echo.timer.expirations() > handshakes {
-                        return Some(CloseReason::HandshakeTimeout);
-                    }
+                echo.due |= echo.timer.expired(now, longest);
+                if echo.timer.expirations() > handshakes {
+                    return Some(CloseReason::HandshakeTimeout);
                 }
             }
             State::ShutdownSent(tcb, timer) | State::ShutdownAckSent(tcb, timer) => {
-                if timer.expired(now, longest) {
-                    tcb.shutdown_due = true;
-                    if timer.expirations() > self.config.max_shutdown_retransmits {
-                        return Some(CloseReason::Timeout);
-                    }
+                tcb.shutdown_due |= timer.expired(now, longest);
+                if timer.expirations() > self.config.max_shutdown_retransmits {
+                    return Some(CloseReason::Timeout);
                 }
             }
             _ => {}
@@ -109,11 +106,22 @@ impl Tcb {
         timeouts
     }
 
+    /// The remote endpoint has room again, and dropped our probe when it had none: what was on its
+    /// way is sent again at once, not when T3 expires.
+    pub(super) fn window_opened(&mut self, now: Instant) {
+        self.outstanding.timed_out(false);
+        self.t3 = Some(now + self.round_trip.timeout());
+        self.free_packet = true;
+        self.burst.opportunity(true);
+    }
+
     /// T3-rtx expired (RFC 9260 §6.3.3, §7.2.3).
     fn retransmission_timeout(&mut self, now: Instant) {
         // A remote endpoint without room answers our probes; that is no path failure, and the
         // window says nothing about the network then (RFC 9260 §6.1 A).
-        let probing = self.remote_window == 0 && self.error_count == 0;
+        let probing = self.remote_window == 0
+            && self.error_count == 0
+            && self.outstanding.flight_payload() <= self.largest_payload;
         self.outstanding.timed_out(self.error_count > 0);
         if !probing {
             self.congestion.timed_out();

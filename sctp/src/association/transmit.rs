@@ -17,7 +17,7 @@ use super::Association;
 use super::send_queue::Next;
 use super::state::State;
 use super::tcb::Tcb;
-use crate::Config;
+use crate::Stats;
 use crate::wire::{Body, CommonHeader, CookieEcho, Data, PacketWriter, Sack, VerificationTag};
 
 /// Packets that wait to be sent alone. They are answers; a flood of questions gets this many.
@@ -58,6 +58,7 @@ impl Association {
     }
 
     fn build(&mut self, now: Instant) -> Option<Bytes> {
+        self.advance_shutdown(now);
         let header = self.header(self.state.tcb()?.remote.tag);
         let writer = || PacketWriter::new(&header, self.config.max_packet_size);
         if let State::CookieEchoed(tcb, echo) = &mut self.state {
@@ -73,7 +74,10 @@ impl Association {
         let shutdown = Self::shutdown_chunk(&self.state);
         let may_send_data = self.state.may_send_data();
         let tcb = self.state.tcb_mut()?;
-        let data = may_send_data && tcb.may_send_data(now, &mut self.stats);
+        // Looking for DATA abandons what is not worth it any more.
+        let data = may_send_data && tcb.may_send_data(now);
+        let given_up = tcb.outstanding.take_abandoned() + tcb.send_queue.take_expired();
+        self.stats.messages_abandoned = self.stats.messages_abandoned.saturating_add(given_up);
         let shutdown = shutdown.filter(|_| std::mem::take(&mut tcb.shutdown_due));
         if !data && shutdown.is_none() && !tcb.has_control(now) {
             return None;
@@ -89,7 +93,11 @@ impl Association {
             tcb.shutdown_due = !packet.push(&shutdown);
         }
         if data {
-            tcb.write_data(now, &self.config, &mut packet, &mut self.stats);
+            tcb.write_data(now, &mut packet, &mut self.stats);
+        }
+        // RFC 9260 §6.3.2 R1; a FORWARD-TSN is repeated by T3, too.
+        if tcb.t3.is_none() && !tcb.outstanding.is_empty() {
+            tcb.t3 = Some(now + tcb.round_trip.timeout());
         }
         (!packet.is_empty()).then(|| packet.finish())
     }
@@ -146,30 +154,30 @@ impl Tcb {
     }
 
     /// Whether a DATA chunk can go out now. Abandons on the way what is not worth it any more.
-    fn may_send_data(&mut self, now: Instant, stats: &mut crate::Stats) -> bool {
-        // Abandoning frees the window, so it comes first.
-        let lost = self.next_lost(now, stats);
+    fn may_send_data(&mut self, now: Instant) -> bool {
+        // Abandoning makes room, so it comes first.
+        let lost = self.next_lost(now);
         if self.free_packet && lost.is_some() {
             return true;
         }
         if self.burst.is_spent() || self.outstanding.flight() >= self.congestion.window() {
             return false;
         }
-        lost.is_some() || self.next_new(now, stats).is_some()
+        lost.is_some() || self.next_new(now).is_some()
     }
 
     /// Octets of the next chunk to retransmit.
-    fn next_lost(&mut self, now: Instant, stats: &mut crate::Stats) -> Option<usize> {
+    fn next_lost(&mut self, now: Instant) -> Option<usize> {
         loop {
             match self.outstanding.next_lost(now) {
                 Ok(next) => return next,
-                Err(_unfinished) => self.give_up(stats),
+                Err(_unfinished) => self.give_up(),
             }
         }
     }
 
     /// Octets left of the message to send next, if the remote endpoint has room.
-    fn next_new(&mut self, now: Instant, stats: &mut crate::Stats) -> Option<usize> {
+    fn next_new(&mut self, now: Instant) -> Option<usize> {
         if self.outstanding.is_full() {
             return None;
         }
@@ -177,7 +185,7 @@ impl Tcb {
             match self.send_queue.next(now) {
                 Next::Nothing => return None,
                 Next::Octets(octets) => break octets,
-                Next::Expired => self.give_up(stats),
+                Next::Expired => self.give_up(),
             }
         };
         // RFC 9260 §6.1 A: one chunk may always be on its way, to learn of room again.
@@ -185,26 +193,20 @@ impl Tcb {
         (fits || self.outstanding.is_empty()).then_some(octets)
     }
 
-    fn give_up(&mut self, stats: &mut crate::Stats) {
-        stats.messages_abandoned = stats.messages_abandoned.saturating_add(1);
+    /// Gives up the message being sent, sent fragments and unsent rest.
+    fn give_up(&mut self) {
         if let Some(end) = self.send_queue.give_up() {
             self.outstanding.abandon_unfinished(end);
         }
     }
 
-    fn write_data(
-        &mut self,
-        now: Instant,
-        config: &Config,
-        packet: &mut PacketWriter,
-        stats: &mut crate::Stats,
-    ) {
+    fn write_data(&mut self, now: Instant, packet: &mut PacketWriter, stats: &mut Stats) {
         self.age_window(now);
         let free = std::mem::take(&mut self.free_packet);
         let mut written = false;
         loop {
             let in_window = self.outstanding.flight() < self.congestion.window();
-            if let Some(octets) = self.next_lost(now, stats) {
+            if let Some(octets) = self.next_lost(now) {
                 if !(in_window || free) || !packet.fits(octets + Data::OVERHEAD - 4) {
                     break;
                 }
@@ -217,7 +219,7 @@ impl Tcb {
             if !in_window {
                 break;
             }
-            let Some(octets) = self.next_new(now, stats) else { break };
+            let Some(octets) = self.next_new(now) else { break };
             let Some(length) = self.fragment_length(octets, packet) else { break };
             let Some(sent) = self.send_queue.take(length) else { break };
             // With a small window the remote endpoint's delay would leave the path idle.
@@ -229,12 +231,7 @@ impl Tcb {
             self.burst.sent();
             self.last_data = now;
             self.heartbeat.postpone(now);
-            // RFC 9260 §6.3.2 R1.
-            if self.t3.is_none() {
-                self.t3 = Some(now + self.round_trip.timeout());
-            }
         }
-        let _ = config;
     }
 
     /// How much of a message of `octets` goes into what is left of the packet.

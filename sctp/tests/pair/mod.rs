@@ -1,6 +1,16 @@
 //! Two associations, a virtual clock and a seeded link between them.
 //! Each test file uses a part of it.
-#![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test support")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test support"
+)]
+
+pub mod script;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
