@@ -1,1 +1,16 @@
-//! (being written)
+//! What tests of more than one crate share: the one shape of every layer as a trait ([`Endpoint`]),
+//! and a simulated network between two of them ([`sim`]).
+//!
+//! ```text
+//!   tests/scenarios   pairs of each layer on the simulator, and whole connections
+//!   tests/captures    what browsers sent, through the parsers and the state machines
+//!   tests/browser     real browsers; tests/interop: other programs
+//! ```
+//!
+//! Book: "Testing".
+#![allow(clippy::panic, clippy::expect_used)] // a test harness fails by panicking
+
+pub mod endpoint;
+pub mod sim;
+
+pub use endpoint::{Datagram, Endpoint};

@@ -1,0 +1,1 @@
+//! DTLS as browsers send it: records, handshake messages, ClientHellos in two datagrams.

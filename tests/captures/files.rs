@@ -1,0 +1,60 @@
+//! The captures by name, and what belongs to each.
+
+use std::path::PathBuf;
+
+use tap::capture::{self, Datagram};
+
+/// A capture of one connection.
+pub struct Capture {
+    pub name: String,
+    pub datagrams: Vec<Datagram>,
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/pcap")
+}
+
+/// All captures whose file name ends with `suffix`, such as `.sctp.pcap`.
+fn with_suffix(suffix: &str, other: Option<&str>) -> Vec<Capture> {
+    let mut captures: Vec<_> = std::fs::read_dir(folder())
+        .unwrap()
+        .filter_map(|entry| {
+            let file = entry.unwrap().file_name().into_string().unwrap();
+            if other.is_some_and(|other| file.ends_with(other)) {
+                return None;
+            }
+            let name = file.strip_suffix(suffix)?.to_owned();
+            Some(Capture { name, datagrams: capture::read(&folder().join(&file)).unwrap() })
+        })
+        .collect();
+    captures.sort_by(|a, b| a.name.cmp(&b.name));
+    assert!(captures.len() >= 9, "the captures are missing");
+    captures
+}
+
+/// The captures of UDP: STUN, DTLS, SRTP.
+pub fn udp() -> Vec<Capture> {
+    with_suffix(".pcap", Some(".sctp.pcap"))
+}
+
+/// The captures of decrypted SCTP.
+pub fn sctp() -> Vec<Capture> {
+    with_suffix(".sctp.pcap", None)
+}
+
+/// `offer` or `answer` of a capture, where it was kept.
+pub fn description(name: &str, kind: &str) -> Option<sdp::Session> {
+    let text = std::fs::read_to_string(folder().join(format!("{name}.{kind}.sdp"))).ok()?;
+    Some(sdp::Session::parse(&text).unwrap())
+}
+
+/// The datagrams whose first octet lies in this range (RFC 7983 §7).
+pub fn by_first_octet(
+    capture: &Capture,
+    range: std::ops::RangeInclusive<u8>,
+) -> impl Iterator<Item = &Datagram> {
+    capture
+        .datagrams
+        .iter()
+        .filter(move |datagram| datagram.payload.first().is_some_and(|first| range.contains(first)))
+}

@@ -1,0 +1,1 @@
+//! The SCTP that browsers sent inside DTLS, decrypted.

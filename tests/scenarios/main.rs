@@ -1,0 +1,13 @@
+//! Scenarios: pairs of every layer on the simulated network, through public APIs only.
+//!
+//! Repeat a failure with the line it prints; `SIM_SEEDS=500` tries more seeds.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)] // tests
+
+mod ice;
+mod stun;

@@ -1,0 +1,64 @@
+//! `Endpoint`: the verbs that every layer has, as a trait.
+//!
+//! The layers share these verbs by convention, not by a trait of their own: each can be read and used
+//! alone. Here the convention is put to the proof: one implementation a layer, none of them more than
+//! a change of types, and the simulator runs them all.
+
+mod layers;
+mod responder;
+
+use std::error::Error;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Instant;
+
+use bytes::Bytes;
+
+pub use responder::Responder;
+
+/// A datagram on the simulated network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Datagram {
+    /// Where it came from.
+    pub source: SocketAddr,
+    /// Where it goes.
+    pub destination: SocketAddr,
+    /// The UDP payload.
+    pub payload: Bytes,
+}
+
+impl Datagram {
+    /// A packet of a layer that knows no addresses.
+    #[must_use]
+    pub fn without_addresses(payload: Bytes) -> Self {
+        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        Self { source: nowhere, destination: nowhere, payload }
+    }
+}
+
+/// One end of a protocol, told the time and handed datagrams.
+///
+/// Any call at any time is legal; `handle_timeout` may come early or repeatedly; after the event that
+/// says the end there is silence. The simulator relies on all of it.
+pub trait Endpoint {
+    /// Small news for the owner.
+    type Event: fmt::Debug;
+
+    /// Takes a datagram from the network.
+    ///
+    /// # Errors
+    /// The datagram was discarded and left no trace.
+    fn handle_datagram(&mut self, now: Instant, datagram: Datagram) -> Result<(), Box<dyn Error>>;
+
+    /// Lets expired timers act.
+    fn handle_timeout(&mut self, now: Instant);
+
+    /// The next datagram for the network; called until `None`.
+    fn poll_transmit(&mut self, now: Instant) -> Option<Datagram>;
+
+    /// The next news; called until `None`.
+    fn poll_event(&mut self) -> Option<Self::Event>;
+
+    /// When to call [`Endpoint::handle_timeout`]; `None`: nothing is pending.
+    fn poll_timeout(&self) -> Option<Instant>;
+}
