@@ -22,6 +22,10 @@ pub enum Event {
     /// The buffered amount fell to the threshold set by
     /// [`super::DataChannels::set_buffered_amount_low_threshold`] or below.
     BufferedAmountLow(ChannelId),
+    /// The remote endpoint is closing the channel: no more can be sent, and what waited to be sent
+    /// was thrown away. [`Event::Closed`] follows when everything that arrived was read, or at
+    /// [`super::DataChannels::close`].
+    Closing(ChannelId),
     /// Something ended the channel before its time; [`Event::Closed`] follows.
     Failed(ChannelId, ChannelError),
     /// The channel is closed in both directions, and everything that arrived was read, unless the

@@ -25,7 +25,7 @@ impl DataChannels {
         loop {
             let channel = self.channels.get_mut(&id)?;
             let (State::Open { stream, .. }
-            | State::Closing { stream, locally: false, .. }
+            | State::Draining(stream)
             | State::Closed(Some(stream))) = channel.state
             else {
                 return None;
@@ -136,14 +136,14 @@ impl DataChannels {
                 Some(Use::Channel(id)) => {
                     let Some(channel) = self.channels.get_mut(&id) else { return };
                     match channel.state {
-                        State::Open { .. } | State::Closing { locally: false, .. } => {
+                        State::Open { .. } | State::Draining(_) => {
                             if !channel.announced {
                                 channel.announced = true;
                                 self.events.push_back(Event::Readable(id));
                             }
                             return;
                         }
-                        State::Closing { locally: true, .. } => self.discard(now, stream),
+                        State::Closing { .. } => self.discard(now, stream),
                         State::Unassigned | State::Connecting(_) | State::Closed(_) => return,
                     }
                 }
@@ -162,8 +162,11 @@ impl DataChannels {
                 Some(Use::Refused(_) | Use::Lost) => self.discard(now, stream),
             }
         }
-        if let Some(Use::Channel(id)) = self.streams.get(stream) {
-            self.finish_closing(id, true);
+        // All is read.
+        if let Some(Use::Channel(id)) = self.streams.get(stream)
+            && self.channels.get(&id).is_some_and(|c| c.state == State::Draining(stream))
+        {
+            self.start_closing(now, id, stream, Resets::INCOMING);
         }
     }
 
@@ -196,13 +199,8 @@ impl DataChannels {
         match self.streams.get(stream) {
             None | Some(Use::Unclaimed) => {}
             Some(Use::Channel(id)) => {
-                // This is the head of the stream, so the former channel's messages were all read.
-                // If its streams were reset as well, the number is in use again.
-                self.finish_closing(id, true);
-                if self.streams.get(stream).is_some() {
-                    self.fail(now, id, ChannelError::ProtocolViolation);
-                    return;
-                }
+                self.fail(now, id, ChannelError::ProtocolViolation);
+                return;
             }
             Some(Use::Refused(_) | Use::Lost) => return,
         }
@@ -265,15 +263,22 @@ impl DataChannels {
                 let Some(channel) = self.channels.get_mut(&id) else { return };
                 match channel.state {
                     State::Open { .. } if direction == Direction::Incoming => {
-                        let resets = Resets::INCOMING;
-                        channel.state = State::Closing { stream, resets, locally: false };
-                        self.start_reset(stream);
+                        channel.state = State::Draining(stream);
+                        self.events.push_back(Event::Closing(id));
+                        // Nobody would read what we have not sent yet.
+                        if let Some(association) = self.association() {
+                            association.discard_unsent(stream);
+                        }
                         self.process_stream(now, stream);
                     }
-                    State::Closing { resets, locally, .. } => {
-                        channel.state = State::Closing { stream, resets: mark(resets), locally };
-                        let unread = self.association().and_then(|a| a.peek_ppid(stream));
-                        self.finish_closing(id, unread.is_none());
+                    State::Closing { resets, .. } if mark(resets).are_complete() => {
+                        channel.state = State::Closed(None);
+                        self.streams.free(stream);
+                        tracing::debug!(channel = id.0, stream = stream.0, "data channel closed");
+                        self.events.push_back(Event::Closed(id));
+                    }
+                    State::Closing { resets, .. } => {
+                        channel.state = State::Closing { stream, resets: mark(resets) };
                     }
                     _ => {}
                 }
@@ -287,19 +292,6 @@ impl DataChannels {
             }
             Some(Use::Unclaimed | Use::Lost) | None => {}
         }
-    }
-
-    /// Closes the channel for good if both directions were reset and nothing is left to read.
-    fn finish_closing(&mut self, id: ChannelId, is_read: bool) {
-        let Some(channel) = self.channels.get_mut(&id) else { return };
-        let State::Closing { stream, resets, .. } = channel.state else { return };
-        if !resets.are_complete() || !is_read {
-            return;
-        }
-        channel.state = State::Closed(None);
-        self.streams.free(stream);
-        tracing::debug!(channel = id.0, stream = stream.0, "data channel closed");
-        self.events.push_back(Event::Closed(id));
     }
 
     /// What waits for a negotiated channel must not stop the others: it is thrown away when it may
@@ -331,7 +323,7 @@ impl DataChannels {
                 State::Open { .. } => {
                     self.events.push_back(Event::Failed(id, ChannelError::Restarted));
                 }
-                State::Closing { .. } => {}
+                State::Draining(_) | State::Closing { .. } => {}
                 _ => continue,
             }
             channel.state = State::Closed(None);
@@ -349,9 +341,7 @@ impl DataChannels {
         for id in ids {
             let Some(channel) = self.channels.get_mut(&id) else { continue };
             channel.state = match channel.state {
-                State::Open { stream, .. } | State::Closing { stream, locally: false, .. } => {
-                    State::Closed(Some(stream))
-                }
+                State::Open { stream, .. } | State::Draining(stream) => State::Closed(Some(stream)),
                 State::Closed(_) => continue,
                 _ => State::Closed(None),
             };

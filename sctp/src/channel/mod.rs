@@ -141,7 +141,7 @@ pub struct DataChannels {
     remote_names: usize,
     /// Octets in partial messages of all channels.
     partials: usize,
-    /// At most five a channel: a channel is forgotten when its last event is taken.
+    /// At most six a channel: a channel is forgotten when its last event is taken.
     events: VecDeque<Event>,
 }
 
@@ -374,7 +374,7 @@ impl DataChannels {
         match self.channels.get(&channel).map(|channel| channel.state) {
             Some(State::Unassigned | State::Connecting(_)) => ChannelState::Connecting,
             Some(State::Open { .. }) => ChannelState::Open,
-            Some(State::Closing { .. }) => ChannelState::Closing,
+            Some(State::Draining(_) | State::Closing { .. }) => ChannelState::Closing,
             Some(State::Closed(_)) | None => ChannelState::Closed,
         }
     }

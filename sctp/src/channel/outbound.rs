@@ -65,9 +65,9 @@ impl DataChannels {
             return 0;
         };
         match channel.state {
-            State::Open { stream, .. } | State::Closing { stream, .. } => {
-                running.association.buffered_amount(stream)
-            }
+            State::Open { stream, .. }
+            | State::Draining(stream)
+            | State::Closing { stream, .. } => running.association.buffered_amount(stream),
             State::Unassigned | State::Connecting(_) | State::Closed(_) => 0,
         }
     }
@@ -178,17 +178,24 @@ impl DataChannels {
                 self.events.push_back(Event::Closed(id));
                 self.process_stream(now, stream);
             }
-            State::Open { stream, .. } => {
-                channel.state = State::Closing { stream, resets: Resets::default(), locally: true };
-                self.start_reset(stream);
-                self.process_stream(now, stream);
-            }
-            State::Closing { stream, resets, locally: false } => {
-                channel.state = State::Closing { stream, resets, locally: true };
-                self.process_stream(now, stream);
-            }
-            State::Closing { locally: true, .. } | State::Closed(_) => {}
+            State::Open { stream, .. } => self.start_closing(now, id, stream, Resets::default()),
+            State::Draining(stream) => self.start_closing(now, id, stream, Resets::INCOMING),
+            State::Closing { .. } | State::Closed(_) => {}
         }
+    }
+
+    /// Resets our direction of a channel's stream, and throws away what is not read.
+    pub(super) fn start_closing(
+        &mut self,
+        now: Instant,
+        id: ChannelId,
+        stream: StreamId,
+        resets: Resets,
+    ) {
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        channel.state = State::Closing { stream, resets };
+        self.start_reset(stream);
+        self.process_stream(now, stream);
     }
 
     /// Ends a channel before its time.

@@ -9,11 +9,13 @@
 //!     │                                        │ OPEN queued         │
 //!     │                                        ▼                     │
 //!     │                                      Open ◄──────────────────┘
-//!     │                                        │ close, or the incoming stream was reset:
-//!     │                                        │ reset the outgoing stream
-//!     │                                        ▼
-//!     │                                     Closing
-//!     │                                        │ both directions reset, all read
+//!     │                                        │  │ the remote endpoint reset its direction
+//!     │                                        │  ▼
+//!     │                                  close │ Draining
+//!     │                                        │  │ all is read, or close
+//!     │                                        ▼  ▼
+//!     │                                      Closing: reset our direction
+//!     │                                        │ both directions are reset
 //!     ▼ close                                  ▼
 //!  Closed ◄────────────────────────────────────┘   (and from everywhere when the association dies)
 //! ```
@@ -38,13 +40,13 @@ pub(super) enum State {
         /// whatever the options say (RFC 8832 §6).
         acknowledged: bool,
     },
-    /// No more messages are sent; the streams are being reset.
-    Closing {
-        stream: StreamId,
-        resets: Resets,
-        /// We began it: what arrives is thrown away. Else what arrived before is still read.
-        locally: bool,
-    },
+    /// The remote endpoint closed the channel, and what arrived before is not all read. Our own
+    /// direction is reset afterwards: until then the stream cannot be used again, so the messages
+    /// of two channels are never in one queue.
+    Draining(StreamId),
+    /// Our direction is being reset, the remote endpoint's was or will be; what arrives is thrown
+    /// away.
+    Closing { stream: StreamId, resets: Resets },
     /// Over. Messages may be left on the stream if the association died.
     Closed(Option<StreamId>),
 }
@@ -54,9 +56,10 @@ impl State {
     pub(super) fn stream(self) -> Option<StreamId> {
         match self {
             Self::Unassigned => None,
-            Self::Connecting(stream) | Self::Open { stream, .. } | Self::Closing { stream, .. } => {
-                Some(stream)
-            }
+            Self::Connecting(stream)
+            | Self::Open { stream, .. }
+            | Self::Draining(stream)
+            | Self::Closing { stream, .. } => Some(stream),
             Self::Closed(stream) => stream,
         }
     }

@@ -42,4 +42,11 @@ impl Ppid {
     pub const STRING_EMPTY: Self = Self(56);
     /// An empty binary message; one zero octet stands for it.
     pub const BINARY_EMPTY: Self = Self(57);
+
+    /// Whether the octets of the message are the application's: neither data channel establishment
+    /// nor the octet that stands for an empty message.
+    #[must_use]
+    pub const fn is_payload(self) -> bool {
+        !matches!(self, Self::DCEP | Self::STRING_EMPTY | Self::BINARY_EMPTY)
+    }
 }
