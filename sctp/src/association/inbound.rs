@@ -83,6 +83,16 @@ impl Inbound {
         self.window.saturating_sub(self.held())
     }
 
+    /// Whether a chunk may be taken though the window may be full. One that fills a hole, or that
+    /// a message waits for, may: what waits for it could never be read otherwise. That goes up to
+    /// twice the window, and not while the application could make room by reading.
+    fn has_room_for(&self, position: u64) -> bool {
+        let held = self.held();
+        let awaited = !self.tsns.is_highest(position) || self.reassembly.cost() > 0;
+        let more = awaited && self.streams.readable() < self.window;
+        held < self.window || (more && held < self.window.saturating_mul(2))
+    }
+
     /// Takes in a DATA chunk; `packet` is its packet's length. `stream_exists`: otherwise it is
     /// acknowledged and thrown away (RFC 9260 §6.5).
     pub(crate) fn data(
@@ -99,16 +109,10 @@ impl Inbound {
         let position = match self.tsns.arrival(data.tsn) {
             Arrival::Duplicate => return,
             Arrival::Unmanageable => return self.tsns.sack_now(),
-            // One that fills a hole is taken even if the window is full, or what is behind the
-            // hole could never be read; up to twice the window, beyond which only a sender comes
-            // that does not keep to it.
-            Arrival::Next(position) | Arrival::Early { position, highest: false }
-                if self.held() < self.window.saturating_mul(2) =>
-            {
+            Arrival::Next(position) | Arrival::Early(position) if self.has_room_for(position) => {
                 position
             }
-            Arrival::Early { position, highest: true } if self.held() < self.window => position,
-            Arrival::Next(_) | Arrival::Early { .. } => return self.tsns.sack_now(),
+            Arrival::Next(_) | Arrival::Early(_) => return self.tsns.sack_now(),
         };
         self.tsns.record(position);
         if stream_exists

@@ -8,6 +8,7 @@
 //!
 //! Book: the chapter on messages.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::event::Events;
@@ -27,6 +28,8 @@ pub(crate) struct InboundStreams {
     streams: StreamMap<InboundStream>,
     /// Octets charged to the receive window.
     cost: usize,
+    /// Octets of these that the application could free by reading.
+    readable: usize,
     /// Messages delivered so far.
     delivered: u64,
 }
@@ -56,6 +59,11 @@ impl InboundStreams {
         self.cost
     }
 
+    /// Octets of [`Self::cost`] that the application could free by reading.
+    pub(crate) fn readable(&self) -> usize {
+        self.readable
+    }
+
     /// Messages delivered so far.
     pub(crate) fn delivered(&self) -> u64 {
         self.delivered
@@ -66,39 +74,50 @@ impl InboundStreams {
         let Assembled { stream, ssn, ppid, unordered, body, cost, .. } = message;
         let state = self.streams.entry(stream).or_default();
         let waiting = Waiting { ppid, ordered: !unordered, body, cost };
+        self.cost = self.cost.saturating_add(cost);
         if unordered {
-            self.delivered = self.delivered.saturating_add(1);
-            self.cost = self.cost.saturating_add(cost);
-            self.cost = self.cost.saturating_sub(state.make_ready(stream, waiting, events));
-            return;
+            return self.make_ready(stream, waiting, events);
         }
         let position = state.position(ssn);
         if position == state.next && state.waiting.is_empty() {
             state.next = state.next.saturating_add(1);
-            self.delivered = self.delivered.saturating_add(1);
-            self.cost = self.cost.saturating_add(cost);
-            self.cost = self.cost.saturating_sub(state.make_ready(stream, waiting, events));
-            return;
+            return self.make_ready(stream, waiting, events);
         }
         // Two messages with one SSN: a broken sender; the first one counts.
-        if let std::collections::btree_map::Entry::Vacant(vacant) = state.waiting.entry(position) {
-            vacant.insert(waiting);
-            self.cost = self.cost.saturating_add(cost);
+        match state.waiting.entry(position) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(waiting);
+            }
+            Entry::Occupied(_) => self.cost = self.cost.saturating_sub(cost),
         }
         self.release(stream, events);
     }
 
     /// Makes those waiting messages ready that wait for nothing any more.
     fn release(&mut self, stream: StreamId, events: &mut Events) {
-        let Some(state) = self.streams.get_mut(&stream) else { return };
-        while let Some(entry) = state.waiting.first_entry() {
-            if *entry.key() > state.next {
-                break;
-            }
+        while let Some(state) = self.streams.get_mut(&stream)
+            && let Some(entry) = state.waiting.first_entry()
+            && *entry.key() <= state.next
+        {
             state.next = state.next.max(entry.key().saturating_add(1));
             let waiting = entry.remove();
-            self.delivered = self.delivered.saturating_add(1);
-            self.cost = self.cost.saturating_sub(state.make_ready(stream, waiting, events));
+            self.make_ready(stream, waiting, events);
+        }
+    }
+
+    /// Queues a message for the application. Of one that was too large, only the place is left.
+    fn make_ready(&mut self, stream: StreamId, waiting: Waiting, events: &mut Events) {
+        self.delivered = self.delivered.saturating_add(1);
+        if matches!(waiting.body, Body::TooLarge) {
+            self.cost = self.cost.saturating_sub(waiting.cost);
+            return;
+        }
+        self.readable = self.readable.saturating_add(waiting.cost);
+        let Some(state) = self.streams.get_mut(&stream) else { return };
+        state.ready.push_back(waiting);
+        if !state.announced {
+            state.announced = true;
+            events.push(Event::Readable(stream));
         }
     }
 
@@ -111,14 +130,6 @@ impl InboundStreams {
             return;
         }
         // What is complete among the skipped is delivered nevertheless.
-        while let Some(entry) = state.waiting.first_entry() {
-            if *entry.key() > position {
-                break;
-            }
-            let waiting = entry.remove();
-            self.delivered = self.delivered.saturating_add(1);
-            self.cost = self.cost.saturating_sub(state.make_ready(skipped.stream, waiting, events));
-        }
         state.next = position.saturating_add(1);
         self.release(skipped.stream, events);
     }
@@ -152,6 +163,7 @@ impl InboundStreams {
             return None;
         };
         self.cost = self.cost.saturating_sub(waiting.cost);
+        self.readable = self.readable.saturating_sub(waiting.cost);
         if state.ready.is_empty() {
             state.announced = false;
             if state.ready.capacity() > IDLE_CAPACITY {
@@ -173,19 +185,6 @@ impl InboundStream {
         #[expect(clippy::cast_possible_truncation, reason = "SSNs are positions modulo 2^16")]
         let next = Ssn(self.next as u16);
         self.next.saturating_add(ssn.since(next).into())
-    }
-
-    /// Queues a message for the application; answers what of its cost is free again at once.
-    fn make_ready(&mut self, stream: StreamId, waiting: Waiting, events: &mut Events) -> usize {
-        if matches!(waiting.body, Body::TooLarge) {
-            return waiting.cost;
-        }
-        self.ready.push_back(waiting);
-        if !self.announced {
-            self.announced = true;
-            events.push(Event::Readable(stream));
-        }
-        0
     }
 }
 

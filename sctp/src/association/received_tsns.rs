@@ -26,11 +26,7 @@ pub(crate) enum Arrival {
     /// The one awaited next.
     Next(u64),
     /// Behind a hole, or inside one.
-    Early {
-        position: u64,
-        /// Whether nothing behind it has arrived yet.
-        highest: bool,
-    },
+    Early(u64),
 }
 
 /// When a SACK is due.
@@ -103,7 +99,7 @@ impl ReceivedTsns {
         let Some(&(first, _)) = self.ranges.get(after) else {
             let joins = self.ranges.back().is_some_and(|&(_, last)| last + 1 == position);
             return match joins || self.ranges.len() < MAX_RANGES {
-                true => Arrival::Early { position, highest: true },
+                true => Arrival::Early(position),
                 false => Arrival::Unmanageable,
             };
         };
@@ -113,9 +109,14 @@ impl ReceivedTsns {
         let before = after.checked_sub(1).and_then(|before| self.ranges.get(before));
         let joins = first == position + 1 || before.is_some_and(|&(_, last)| last + 1 == position);
         match joins || self.ranges.len() < MAX_RANGES {
-            true => Arrival::Early { position, highest: false },
+            true => Arrival::Early(position),
             false => Arrival::Unmanageable,
         }
+    }
+
+    /// Whether nothing behind this position has arrived.
+    pub(crate) fn is_highest(&self, position: u64) -> bool {
+        self.ranges.back().is_none_or(|&(_, last)| last < position)
     }
 
     fn duplicate(&mut self, tsn: Tsn) -> Arrival {
@@ -251,7 +252,7 @@ mod tests {
 
     fn take(tsns: &mut ReceivedTsns, tsn: u32) -> Arrival {
         let arrival = tsns.arrival(Tsn(tsn));
-        if let Arrival::Next(position) | Arrival::Early { position, .. } = arrival {
+        if let Arrival::Next(position) | Arrival::Early(position) = arrival {
             tsns.record(position);
         }
         arrival
@@ -261,9 +262,9 @@ mod tests {
     fn gaps_and_duplicates_across_the_wrap() {
         let mut tsns = ReceivedTsns::new(Tsn(u32::MAX));
         assert_eq!(take(&mut tsns, u32::MAX), Arrival::Next(1));
-        assert!(matches!(take(&mut tsns, 1), Arrival::Early { highest: true, .. }));
-        assert!(matches!(take(&mut tsns, 4), Arrival::Early { highest: true, .. }));
-        assert!(matches!(take(&mut tsns, 2), Arrival::Early { highest: false, .. }));
+        assert!(matches!(take(&mut tsns, 1), Arrival::Early(_)));
+        assert!(matches!(take(&mut tsns, 4), Arrival::Early(_)));
+        assert!(matches!(take(&mut tsns, 2), Arrival::Early(_)));
         assert_eq!(take(&mut tsns, 1), Arrival::Duplicate);
         assert_eq!(take(&mut tsns, u32::MAX - 7), Arrival::Duplicate);
         let sack = tsns.sack(1000, 100);

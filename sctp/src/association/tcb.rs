@@ -71,7 +71,8 @@ pub(crate) struct Tcb {
 
 impl Tcb {
     pub(crate) fn new(now: Instant, config: &Config, local: Identity, remote: Remote) -> Self {
-        let packet = config.max_packet_size.saturating_sub(CommonHeader::LENGTH);
+        // Chunks are padded to multiples of four, so no packet is filled beyond one.
+        let packet = config.max_packet_size.saturating_sub(CommonHeader::LENGTH) & !3;
         let window = usize::try_from(remote.window).unwrap_or(usize::MAX);
         // A FORWARD-TSN chunk has eight octets beside its list.
         let max_skipped = packet.saturating_sub(8) / size_of::<SkippedStream>();
@@ -85,7 +86,7 @@ impl Tcb {
             reconfig: Reconfig::new(local.initial_tsn, remote.initial_tsn),
             heartbeat: HeartbeatTimer::new(now, config.heartbeat_interval),
             control: Control::new(packet),
-            largest_payload: (packet & !3).saturating_sub(Data::OVERHEAD),
+            largest_payload: packet.saturating_sub(Data::OVERHEAD),
             remote_window: window,
             t3: None,
             error_count: 0,

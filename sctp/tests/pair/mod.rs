@@ -216,6 +216,7 @@ impl End {
         while let Some(event) = self.association.poll_event() {
             match event {
                 Event::Readable(stream) => self.readable.push(stream),
+                Event::BufferedAmountLow(_) => {}
                 event => self.events.push(event),
             }
         }

@@ -103,8 +103,11 @@ impl Script {
         sacks.remove(0)
     }
 
+    /// The events but `BufferedAmountLow`.
     pub fn events(&mut self) -> Vec<Event> {
-        std::iter::from_fn(|| self.association.poll_event()).collect()
+        std::iter::from_fn(|| self.association.poll_event())
+            .filter(|event| !matches!(event, Event::BufferedAmountLow(_)))
+            .collect()
     }
 
     pub fn later(&mut self, time: Duration) {
