@@ -10,7 +10,8 @@
 //! certificate, only its fingerprint ([`Fingerprint`]).
 //!
 //! Invariants: the key pair comes from ring's `SystemRandom`; it never leaves this file and never
-//! prints. The PKCS#8 form of a generated key exists only inside [`Certificate::generate`].
+//! prints. The PKCS#8 form of a generated key exists only inside [`Certificate::generate`] (ring gives no
+//! way to zeroise it, nor its own copy).
 //! Book: "The handshake and keys".
 
 use std::fmt;
@@ -24,11 +25,11 @@ use ring::signature::{
     RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding, RsaKeyPair,
 };
 
+use crate::Error;
 use crate::fingerprint::{Fingerprint, HashAlgorithm};
 use crate::v12::signature::{KeyAlgorithm, PeerKey};
 use crate::v12::suite::KeyKind;
 use crate::wire::SignatureScheme;
-use crate::Error;
 
 /// How long a generated certificate is valid: as browsers' are.
 const VALIDITY: Duration = Duration::from_secs(31 * 24 * 3600);
@@ -53,8 +54,7 @@ impl Certificate {
     pub fn generate() -> Result<Self, Error> {
         let random = SystemRandom::new();
         let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
-        let pkcs8 =
-            EcdsaKeyPair::generate_pkcs8(algorithm, &random).map_err(|_| Error::Crypto)?;
+        let pkcs8 = EcdsaKeyPair::generate_pkcs8(algorithm, &random).map_err(|_| Error::Crypto)?;
         let key = PrivateKey::from_pkcs8(KeyAlgorithm::EcdsaP256, pkcs8.as_ref())?;
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
@@ -249,11 +249,9 @@ mod tests {
     #[test]
     fn a_certificate_with_another_certificates_key_is_refused() {
         let ours = Certificate::generate().unwrap();
-        let other = EcdsaKeyPair::generate_pkcs8(
-            &ECDSA_P256_SHA256_ASN1_SIGNING,
-            &SystemRandom::new(),
-        )
-        .unwrap();
+        let other =
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new())
+                .unwrap();
         let error = Certificate::from_pkcs8(ours.der(), other.as_ref()).unwrap_err();
         assert_eq!(error, Error::PrivateKeyMismatch);
         let error = Certificate::from_pkcs8(P384_CERTIFICATE, RSA_PKCS8).unwrap_err();

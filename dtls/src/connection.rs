@@ -16,9 +16,14 @@
 //!
 //! - what is not a record, fragment or message, or not the message awaited, is dropped and its place
 //!   kept free for the true one;
+//! - a ClientHello that cannot be served is answered with an alert and forgotten; if no better one
+//!   comes in time, it is the reason of the end;
 //! - an alert in the clear ends nothing; it only shortens the time left to [`GRACE`], which the next
-//!   good message takes back (a true alert is therefore believed, a little later);
-//! - a ClientHello that cannot be served is answered with an alert and forgotten;
+//!   good message takes back (a true alert is therefore believed, a little later). A server that
+//!   has not heard from a client yet does not even do that;
+//! - the awaited message, well-formed, whose content fails its check does end the handshake: a peer
+//!   that is not who it should be must hear so at once, and who can inject that message on the path
+//!   could as well have stopped the true one;
 //! - once connected, epoch 0 is over: nothing in it has any effect. A repeated Finished (which is of
 //!   epoch 1) makes the last flight go out again (RFC 6347 §4.2.4).
 //!
@@ -27,6 +32,7 @@
 //! [`Event::Closed`], then silence. Book: "The handshake and keys".
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -52,6 +58,9 @@ mod inbound;
 /// How long a handshake lives on after an unauthenticated sign that the peer has given up: longer
 /// than the retransmissions that a lossy path needs, short enough for a user who waits.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// Longest handshake that can be configured; a bound only so that adding it to a time cannot overflow.
+const MAX_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// Datagrams that wait for `poll_transmit`: a large congestion window of SCTP in one go. Only the
 /// application fills this queue; the network cannot.
@@ -111,7 +120,6 @@ pub struct Stats {
 }
 
 /// A DTLS connection over one path. See the module's figure.
-#[derive(Debug)]
 pub struct Connection {
     config: Config,
     rng: StdRng,
@@ -151,14 +159,14 @@ struct Reception {
     answered: MessageSeq,
     early: Early,
     deadline: Instant,
-    doubt: Doubt,
+    ending: Ending,
 }
 
-/// An unauthenticated sign that the peer has given up.
-#[derive(Debug)]
-enum Doubt {
-    None,
-    Since(Instant, CloseReason),
+/// How the handshake ends if nothing good comes any more.
+#[derive(Debug, Clone, Copy)]
+struct Ending {
+    at: Instant,
+    reason: CloseReason,
 }
 
 #[derive(Debug)]
@@ -192,12 +200,13 @@ impl Connection {
         let mut context = Context { config: &connection.config, rng: &mut connection.rng };
         match Machine::start(&mut context) {
             Ok(step) => {
+                let deadline = now + connection.config.handshake_timeout.min(MAX_HANDSHAKE_TIMEOUT);
                 let reception = Reception {
                     reassembly: Reassembly::new(),
                     answered: MessageSeq::default(),
                     early: Early::default(),
-                    deadline: now + connection.config.handshake_timeout,
-                    doubt: Doubt::None,
+                    deadline,
+                    ending: Ending { at: deadline, reason: CloseReason::Timeout },
                 };
                 let handshaking = Handshaking { machine: step.state, reception };
                 connection.phase = Phase::Handshaking(Box::new(handshaking));
@@ -223,7 +232,7 @@ impl Connection {
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.phase {
             Phase::Handshaking(handshaking) => {
-                let end = handshaking.reception.end();
+                let end = handshaking.reception.ending.at;
                 Some(self.flights.poll_timeout().map_or(end, |repeat| repeat.min(end)))
             }
             Phase::Connected(_) | Phase::Closed => None,
@@ -233,15 +242,12 @@ impl Connection {
     /// Repeats a flight that was not answered, ends a handshake that takes too long.
     pub fn handle_timeout(&mut self, now: Instant) {
         let Phase::Handshaking(handshaking) = &self.phase else { return };
-        if now < handshaking.reception.end() {
+        let Ending { at, reason } = handshaking.reception.ending;
+        if now < at {
             self.flights.handle_timeout(now);
-            return;
+        } else {
+            self.end(reason);
         }
-        let reason = match handshaking.reception.doubt {
-            Doubt::Since(_, reason) => reason,
-            Doubt::None => CloseReason::Timeout,
-        };
-        self.end(reason);
     }
 
     /// Sends `payload` in one record: RFC 6347 §4.1.1. One allocation, encrypted in place.
@@ -304,9 +310,7 @@ impl Connection {
         length: usize,
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
         match &self.phase {
-            Phase::Connected(connected) => {
-                exporter::export(&connected.master, label, length)
-            }
+            Phase::Connected(connected) => exporter::export(&connected.master, label, length),
             Phase::Handshaking(_) | Phase::Closed => Err(Error::NotConnected),
         }
     }
@@ -382,20 +386,34 @@ impl Reception {
         (1..=u16::MAX / 2).contains(&behind)
     }
 
-    /// When the handshake ends at the latest.
-    fn end(&self) -> Instant {
-        match self.doubt {
-            Doubt::None => self.deadline,
-            Doubt::Since(since, _) => self.deadline.min(since + GRACE),
-        }
+    /// A good message: whatever spoke against the peer was not its own.
+    fn progress(&mut self) {
+        self.ending = Ending { at: self.deadline, reason: CloseReason::Timeout };
     }
 
-    /// The first sign counts, or a flood of them would keep a dead handshake alive.
-    fn doubt(&mut self, now: Instant, reason: CloseReason) {
+    /// A sign that it may be over. The first counts, or a flood of them would keep it alive.
+    fn doubt(&mut self, at: Instant, reason: CloseReason) {
         tracing::debug!(%reason, "the peer may have given up");
-        if let Doubt::None = self.doubt {
-            self.doubt = Doubt::Since(now, reason);
+        if self.ending.reason == CloseReason::Timeout {
+            self.ending = Ending { at: at.min(self.deadline), reason };
         }
+    }
+}
+
+impl fmt::Debug for Connection {
+    /// Neither keys nor payloads.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let phase = match &self.phase {
+            Phase::Handshaking(handshaking) => handshaking.machine.name(),
+            Phase::Connected(_) => "connected",
+            Phase::Closed => "closed",
+        };
+        f.debug_struct("Connection")
+            .field("role", &self.config.role)
+            .field("phase", &phase)
+            .field("info", &self.info())
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
     }
 }
 

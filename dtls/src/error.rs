@@ -90,7 +90,7 @@ pub enum Error {
     /// The server chose an SRTP profile that we did not offer, or several (RFC 5764 §4.1.1).
     #[error("an SRTP protection profile that was not offered")]
     SrtpProfileNotOffered,
-    /// RFC 7627 §5.2, §5.3: without it the handshake could be relayed.
+    /// RFC 7627 §5.2: without it the handshake could be relayed.
     #[error("the peer does not support the extended master secret")]
     ExtendedMasterSecretMissing,
     /// RFC 5746 §3.4, §3.6: a first handshake whose renegotiation_info is not empty.
@@ -160,9 +160,9 @@ impl Error {
     pub fn alert(&self) -> AlertDescription {
         match self {
             Self::Malformed(_) => AlertDescription::DECODE_ERROR,
-            Self::UnexpectedMessage
-            | Self::UnexpectedRecord
-            | Self::HelloVerifyRequestsTooMany => AlertDescription::UNEXPECTED_MESSAGE,
+            Self::UnexpectedMessage | Self::UnexpectedRecord | Self::HelloVerifyRequestsTooMany => {
+                AlertDescription::UNEXPECTED_MESSAGE
+            }
             Self::RecordOverflow => AlertDescription::RECORD_OVERFLOW,
             Self::VersionUnsupported => AlertDescription::PROTOCOL_VERSION,
             Self::NoCommonCipherSuite

@@ -10,7 +10,7 @@
 //! Fragments come reordered, repeated, and cut anew in each retransmission, so they may overlap; the
 //! octets they share must agree, or the later fragment is refused. Nothing tells a good fragment from a
 //! forged one before Finished, so the one held may be the forgery: after
-//! [`MAX_CONTRADICTIONS`] what is held is given up, and the next retransmission starts afresh.
+//! [`MAX_CONTRADICTIONS`] it is given up for the next one.
 //!
 //! Invariants: at most [`MAX_MESSAGE`] octets for the next message and [`MAX_AHEAD`] for the
 //! [`MAX_MESSAGES_AHEAD`] after it are held, so messages ahead can never keep the next one out; work
@@ -30,9 +30,9 @@ pub const MAX_AHEAD: usize = 64 * 1024;
 /// Messages held beyond the next one; a flight has at most six.
 pub const MAX_MESSAGES_AHEAD: u16 = 16;
 
-/// Fragments refused because they contradict what is held of a message, before that is forgotten. An honest
-/// sender contradicts itself never and a forgery with each retransmission of two or three fragments.
-pub const MAX_CONTRADICTIONS: u8 = 4;
+/// Fragments refused because they contradict what is held of a message; the next one takes its place.
+/// An honest sender never contradicts itself, but contradicts a forgery with each retransmission.
+pub const MAX_CONTRADICTIONS: u8 = 3;
 
 /// What a fragment did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,13 +135,15 @@ impl Reassembly {
                 true => partial.insert(start, fragment.body),
                 false => Err(ReassemblyError::OtherMessage),
             };
-            if inserted.is_err() {
-                partial.contradictions += 1;
-                if partial.contradictions >= MAX_CONTRADICTIONS {
-                    *place = None;
+            match inserted {
+                // What is held is given up; this fragment is the first of what comes now.
+                Err(_) if partial.contradictions >= MAX_CONTRADICTIONS => *place = None,
+                Err(error) => {
+                    partial.contradictions += 1;
+                    return Err(error);
                 }
+                Ok(inserted) => return Ok(inserted),
             }
-            return inserted;
         }
         if slot > 0 && self.held_ahead() + length > MAX_AHEAD {
             return Err(ReassemblyError::NoRoom);

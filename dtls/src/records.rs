@@ -132,6 +132,16 @@ impl RecordWriter for Records {
 }
 
 #[cfg(test)]
+impl Records {
+    /// Seals as if 2^48 records had been sent.
+    pub(crate) fn exhaust(&mut self) {
+        if let Protection::Keys(keys) = &mut self.protection {
+            keys.keys.sealer.exhaust();
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use bytes::BytesMut;
 

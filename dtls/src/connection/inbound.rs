@@ -4,7 +4,7 @@
 //! ```text
 //!               epoch 0                                  epoch 1
 //! Handshaking   fragments of all but Finished            no keys yet: kept
-//!               alerts: doubt                            application data: kept
+//!               alerts: doubted                          application data: kept
 //!               ChangeCipherSpec: the epoch says it      fragments of Finished; alerts: believed
 //! Connected     dropped                                  application data: delivered
 //!                                                        Finished again: last flight again
@@ -21,7 +21,7 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    Connected, Connection, Doubt, Event, Handshaking, Info, MAX_INBOX, MAX_INBOX_OCTETS, Phase,
+    Connected, Connection, Event, GRACE, Handshaking, Info, MAX_INBOX, MAX_INBOX_OCTETS, Phase,
     octets,
 };
 use crate::flight::FlightItem;
@@ -38,7 +38,8 @@ impl Connection {
     /// that [`Connection::recv`] hands out.
     ///
     /// # Errors
-    /// No record of the datagram was of use; it was discarded and left no trace but a count.
+    /// No record of the datagram was of use; it was discarded and left no trace but a count (and an
+    /// alert, if it was a ClientHello that cannot be served).
     pub fn handle_datagram(&mut self, now: Instant, datagram: BytesMut) -> Result<(), Error> {
         let mut used = false;
         let mut discarded = Error::UnexpectedRecord;
@@ -184,10 +185,13 @@ impl Connection {
             AlertDescription::CLOSE_NOTIFY => CloseReason::Remote,
             _ => CloseReason::RemoteAlert(description),
         };
-        if let Phase::Handshaking(handshaking) = &mut self.phase
-            && (level == AlertLevel::FATAL || description == AlertDescription::CLOSE_NOTIFY)
-        {
-            handshaking.reception.doubt(now, reason);
+        let Phase::Handshaking(handshaking) = &mut self.phase else { return Err(Error::Closed) };
+        // Who has not begun cannot give up.
+        if handshaking.machine.expects(HandshakeType::CLIENT_HELLO) {
+            return Err(Error::UnexpectedRecord);
+        }
+        if level == AlertLevel::FATAL || description == AlertDescription::CLOSE_NOTIFY {
+            handshaking.reception.doubt(now + GRACE, reason);
         }
         Ok(())
     }
@@ -252,20 +256,22 @@ impl Connection {
         match machine.handle(&mut context, message, parsed) {
             Ok(Step { state: machine, actions }) => {
                 tracing::debug!(received = ?message, before, after = machine.name(), "handshake");
-                reception.doubt = Doubt::None;
+                reception.progress();
                 self.phase = Phase::Handshaking(Box::new(Handshaking { machine, reception }));
                 self.act(now, actions);
                 Ok(())
             }
             Err(Refusal::Ignored(machine, error)) => {
                 reception.reassembly.refuse();
-                self.phase = Phase::Handshaking(Box::new(Handshaking { machine, reception }));
+                let handshaking = Handshaking { machine: *machine, reception };
+                self.phase = Phase::Handshaking(Box::new(handshaking));
                 Err(error)
             }
             Err(Refusal::Declined(machine, error)) => {
                 reception.reassembly.refuse();
-                reception.doubt(now, CloseReason::Refused(error));
-                self.phase = Phase::Handshaking(Box::new(Handshaking { machine, reception }));
+                reception.doubt(reception.deadline, CloseReason::Refused(error));
+                let handshaking = Handshaking { machine: *machine, reception };
+                self.phase = Phase::Handshaking(Box::new(handshaking));
                 self.alert(AlertLevel::FATAL, error.alert());
                 Err(error)
             }
@@ -281,7 +287,7 @@ impl Connection {
         for action in actions {
             match action {
                 Action::Protect(keys) => {
-                    self.records.protect(keys);
+                    self.records.protect(*keys);
                     if let Phase::Handshaking(handshaking) = &mut self.phase {
                         let early = handshaking.reception.early.take();
                         self.handle_early(now, early);

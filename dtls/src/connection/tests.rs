@@ -26,11 +26,7 @@ pub(super) struct Pair {
 impl Pair {
     /// Two fresh P-256 certificates and the defaults, as `change` changes them.
     pub(super) fn with(change: impl Fn(&mut Config)) -> Self {
-        Self::certified(
-            Certificate::generate().unwrap(),
-            Certificate::generate().unwrap(),
-            change,
-        )
+        Self::certified(Certificate::generate().unwrap(), Certificate::generate().unwrap(), change)
     }
 
     pub(super) fn new() -> Self {
@@ -128,7 +124,10 @@ fn both_connect_and_talk() {
     assert_eq!(info.group, "x25519");
     assert_eq!(info.version.name(), Some("DTLS 1.2"));
     assert_eq!(info.remote_certificate, pair.client.config.certificate.der());
-    assert_eq!(pair.client.info().unwrap().remote_certificate, pair.server.config.certificate.der());
+    assert_eq!(
+        pair.client.info().unwrap().remote_certificate,
+        pair.server.config.certificate.der()
+    );
     assert_eq!(pair.server.stats().discarded + pair.client.stats().discarded, 0);
     assert_eq!((pair.client.poll_timeout(), pair.server.poll_timeout()), (None, None));
 }
@@ -190,16 +189,10 @@ fn fingerprints_of_each_hash_connect() {
             Config::new(role, Arc::clone(ours), vec![theirs.fingerprint(algorithm)])
         };
         let [one, other] = &certificates;
-        pair.client = Connection::new(
-            now,
-            config(Role::Client, one, other),
-            StdRng::seed_from_u64(1),
-        );
-        pair.server = Connection::new(
-            now,
-            config(Role::Server, other, one),
-            StdRng::seed_from_u64(2),
-        );
+        pair.client =
+            Connection::new(now, config(Role::Client, one, other), StdRng::seed_from_u64(1));
+        pair.server =
+            Connection::new(now, config(Role::Server, other, one), StdRng::seed_from_u64(2));
         pair.exchange();
         pair.connected();
     }
@@ -376,12 +369,27 @@ fn any_call_at_any_time_is_legal() {
 }
 
 #[test]
-fn row_80_a_connection_does_not_print_secrets() {
+fn row_80_a_connection_prints_neither_keys_nor_payloads() {
+    let mut pair = Pair::new();
+    let young = format!("{:?}", pair.client);
+    assert!(young.contains("phase: \"awaiting ServerHello\", info: None"), "{young}");
+    pair.exchange();
+    pair.connected();
+    pair.client.send(pair.now, b"payload").unwrap();
+    give(pair.now, &mut pair.server, &datagrams(pair.now, &mut pair.client));
+    let printed = format!("{:?} {:?}", pair.client, pair.server);
+    assert!(printed.contains("phase: \"connected\""));
+    assert!(!printed.contains("payload") && !printed.contains("secret"));
+}
+
+#[test]
+fn row_46_a_connection_ends_when_its_numbers_are_used_up() {
     let mut pair = Pair::new();
     pair.exchange();
-    let [proof, _] = pair.connected();
-    let exported = pair.client.export_keying_material(&proof, b"EXPERIMENTAL-x", 16).unwrap();
-    let octets: Vec<String> = exported.iter().map(u8::to_string).collect();
-    let printed = format!("{:?}", pair.client);
-    assert!(printed.contains("MasterSecret") && !printed.contains(&octets.join(", ")));
+    pair.connected();
+    pair.client.records.exhaust();
+    assert_eq!(pair.client.send(pair.now, b"x"), Err(SendError::SequenceExhausted));
+    let reason = CloseReason::Refused(Error::SequenceExhausted);
+    assert_eq!(closed(&mut pair.client), reason);
+    assert_eq!(datagrams(pair.now, &mut pair.client), Vec::<BytesMut>::new());
 }

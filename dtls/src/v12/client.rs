@@ -49,7 +49,7 @@ use crate::wire::handshake::{
 };
 use crate::wire::{
     CompressionMethod, Epoch, Extension, Extensions, Handshake, HandshakeMessage, HandshakeType,
-    ProtocolVersion, SignatureScheme,
+    NamedGroup, ProtocolVersion, SignatureScheme,
 };
 use crate::{Authenticated, Config, Error, Role, SrtpProfile};
 
@@ -195,7 +195,7 @@ impl AwaitServerHello {
         request: HelloVerifyRequest,
     ) -> Result<Step<Client>, Refusal<Client>> {
         if self.verify_requests == MAX_HELLO_VERIFY_REQUESTS {
-            let state = Client::ServerHello(self);
+            let state = Box::new(Client::ServerHello(self));
             return Err(Refusal::Ignored(state, Error::HelloVerifyRequestsTooMany));
         }
         self.verify_requests += 1;
@@ -242,7 +242,7 @@ impl AwaitServerHello {
         if !extensions.types().all(offered) {
             return Err(Error::ExtensionNotOffered);
         }
-        // RFC 7627 §5.3: we do not go on without it.
+        // RFC 7627 §5.2: we do not go on without it.
         extensions.extended_master_secret().ok_or(Error::ExtendedMasterSecretMissing)?;
         // RFC 5746 §3.4: empty in a first handshake. A server without it is taken: the attack is on
         // renegotiation, which we refuse anyway.
@@ -385,7 +385,7 @@ impl AwaitServerHelloDone {
 
         let keys = RecordKeys::new(&master, Role::Client)?;
         let state = AwaitFinished { transcript, remote, possession, master, group, srtp_profile };
-        let actions = vec![Action::Protect(keys), Action::Send(flight)];
+        let actions = vec![Action::Protect(Box::new(keys)), Action::Send(flight)];
         Ok(Step { state: Client::Finished(state), actions })
     }
 }
@@ -397,7 +397,7 @@ pub(crate) struct AwaitFinished {
     remote: RemoteCertificate,
     possession: PossessionProven,
     master: MasterSecret,
-    group: crate::wire::NamedGroup,
+    group: NamedGroup,
     srtp_profile: Option<SrtpProfile>,
 }
 

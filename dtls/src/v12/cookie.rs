@@ -53,11 +53,8 @@ impl std::fmt::Debug for CookieSecret {
 /// version, random, session_id, cipher_suites, compression_methods: RFC 6347 §4.2.1.
 fn parameters(hello: &ClientHello) -> Vec<u8> {
     let mut octets = Vec::new();
-    let fixed = ClientHello {
-        cookie: Cookie::default(),
-        extensions: Default::default(),
-        ..hello.clone()
-    };
+    let fixed =
+        ClientHello { cookie: Cookie::default(), extensions: Default::default(), ..hello.clone() };
     fixed.write(&mut octets);
     octets
 }

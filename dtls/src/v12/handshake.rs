@@ -37,7 +37,7 @@ pub(crate) struct Context<'a> {
 #[derive(Debug)]
 pub(crate) enum Action {
     /// Install the keys of epoch 1.
-    Protect(RecordKeys),
+    Protect(Box<RecordKeys>),
     /// Send a flight and repeat it until it is answered.
     Send(Vec<FlightItem>),
     /// Send a flight that is not answered; repeat it when the peer repeats its own.
@@ -101,17 +101,17 @@ pub(crate) enum Refusal<S> {
     /// The handshake ends.
     Fatal(Error),
     /// The sender is told, the handshake goes on as if the message had not come.
-    Declined(S, Error),
+    Declined(Box<S>, Error),
     /// The handshake goes on as if the message had not come.
-    Ignored(S, Error),
+    Ignored(Box<S>, Error),
 }
 
 impl<S> Refusal<S> {
     pub(crate) fn map<T>(self, wrap: impl FnOnce(S) -> T) -> Refusal<T> {
         match self {
             Self::Fatal(error) => Refusal::Fatal(error),
-            Self::Declined(state, error) => Refusal::Declined(wrap(state), error),
-            Self::Ignored(state, error) => Refusal::Ignored(wrap(state), error),
+            Self::Declined(state, error) => Refusal::Declined(Box::new(wrap(*state)), error),
+            Self::Ignored(state, error) => Refusal::Ignored(Box::new(wrap(*state)), error),
         }
     }
 }

@@ -109,10 +109,8 @@ impl Opener {
     /// content is lost; the record is to be dropped silently (RFC 6347 §4.1.2.7).
     pub(crate) fn open(&self, header: &RecordHeader, fragment: &mut BytesMut) -> Result<(), Error> {
         let explicit = self.cipher.explicit_nonce_length();
-        let length = fragment
-            .len()
-            .checked_sub(explicit + TAG_LENGTH)
-            .ok_or(Error::Undecryptable)?;
+        let length =
+            fragment.len().checked_sub(explicit + TAG_LENGTH).ok_or(Error::Undecryptable)?;
         if length > MAX_PLAINTEXT {
             return Err(Error::RecordOverflow);
         }
@@ -194,6 +192,14 @@ fn additional_data(header: &RecordHeader, plaintext: usize) -> Aad<[u8; 13]> {
     // At most 2^14, checked by both callers.
     let [l0, l1] = u16::try_from(plaintext).unwrap_or(u16::MAX).to_be_bytes();
     Aad::from([e0, e1, s0, s1, s2, s3, s4, s5, header.content_type.0, v0, v1, l0, l1])
+}
+
+#[cfg(test)]
+impl Sealer {
+    /// As if 2^48 records had been sealed.
+    pub(crate) fn exhaust(&mut self) {
+        self.next = None;
+    }
 }
 
 #[cfg(test)]

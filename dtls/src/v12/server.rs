@@ -90,7 +90,7 @@ impl Server {
             }
             (Self::ClientKeyExchange(state), Handshake::ClientKeyExchange(exchange)) => {
                 let (next, keys) = state.client_key_exchange(message, &exchange)?;
-                let actions = vec![Action::Protect(keys)];
+                let actions = vec![Action::Protect(Box::new(keys))];
                 Ok(Step { state: Self::CertificateVerify(next), actions })
             }
             (Self::CertificateVerify(state), Handshake::CertificateVerify(verify)) => {
@@ -146,7 +146,7 @@ impl AwaitClientHello {
         }
         match Choice::negotiate(context.config, hello) {
             Ok(choice) => Ok(choice.answer(context, message, hello)?),
-            Err(error) => Err(Refusal::Declined(Server::ClientHello(self), error)),
+            Err(error) => Err(Refusal::Declined(Box::new(Server::ClientHello(self)), error)),
         }
     }
 }
@@ -210,8 +210,7 @@ impl Choice {
         let config = context.config;
         let randoms = Randoms { client: hello.random.0, server: random };
         let share = KeyShare::generate(self.group)?;
-        let params =
-            ServerEcdhParams { named_curve: self.group, public: share.public().to_vec() };
+        let params = ServerEcdhParams { named_curve: self.group, public: share.public().to_vec() };
         let signature = config.certificate.sign(self.scheme, &signed_params(&randoms, &params))?;
         let signed_params = DigitallySigned { algorithm: self.scheme, signature };
 
@@ -237,8 +236,7 @@ impl Choice {
             .iter()
             .map(|message| transcript.send(Epoch(0), message))
             .collect::<Result<Vec<_>, _>>()?;
-        let state =
-            AwaitCertificate { transcript, choice: self, randoms, share };
+        let state = AwaitCertificate { transcript, choice: self, randoms, share };
         let actions = vec![Action::Send(flight)];
         Ok(Step { state: Server::Certificate(state), actions })
     }

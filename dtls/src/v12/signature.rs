@@ -162,8 +162,7 @@ mod tests {
 
     #[test]
     fn each_kind_of_key_signs_and_verifies_with_each_of_its_schemes() {
-        for certificate in
-            [Certificate::generate().unwrap(), p384_certificate(), rsa_certificate()]
+        for certificate in [Certificate::generate().unwrap(), p384_certificate(), rsa_certificate()]
         {
             let key = PeerKey::from_certificate(certificate.der()).unwrap();
             for &scheme in certificate.schemes() {
@@ -199,10 +198,7 @@ mod tests {
         trailing.push(0);
         let lengths = [0x30, 0x82, 0x3f, 0xfc].repeat(4095);
         for bomb in [&nested[..], &nested[..MAX_CERTIFICATE], &endless, &[], &trailing, &lengths] {
-            assert_eq!(
-                PeerKey::from_certificate(bomb).unwrap_err(),
-                Error::CertificateMalformed
-            );
+            assert_eq!(PeerKey::from_certificate(bomb).unwrap_err(), Error::CertificateMalformed);
         }
     }
 

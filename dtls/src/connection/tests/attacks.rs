@@ -214,8 +214,8 @@ fn row_38_a_forged_alert_during_the_handshake_kills_nothing() {
         plain(ContentType::ALERT, &alert(AlertLevel::FATAL, AlertDescription::HANDSHAKE_FAILURE));
     let mut pair = Pair::new();
     loop {
-        give(pair.now, &mut pair.client, &[fatal.clone()]);
-        give(pair.now, &mut pair.server, &[fatal.clone()]);
+        give(pair.now, &mut pair.client, std::slice::from_ref(&fatal));
+        give(pair.now, &mut pair.server, std::slice::from_ref(&fatal));
         let to_server = datagrams(pair.now, &mut pair.client);
         let to_client = datagrams(pair.now, &mut pair.server);
         if to_server.is_empty() && to_client.is_empty() {
@@ -234,12 +234,12 @@ fn a_true_alert_in_the_clear_is_believed_after_a_while() {
     let fatal =
         plain(ContentType::ALERT, &alert(AlertLevel::FATAL, AlertDescription::HANDSHAKE_FAILURE));
     let mut pair = Pair::new();
-    give(pair.now, &mut pair.client, &[fatal.clone()]);
+    give(pair.now, &mut pair.client, std::slice::from_ref(&fatal));
     // A flood of alerts does not move the end.
     for _ in 0..4 {
         pair.now += GRACE / 5;
         pair.client.handle_timeout(pair.now);
-        give(pair.now, &mut pair.client, &[fatal.clone()]);
+        give(pair.now, &mut pair.client, std::slice::from_ref(&fatal));
         assert_eq!(pair.client.poll_event(), None);
     }
     pair.client.handle_timeout(pair.now + GRACE / 5);

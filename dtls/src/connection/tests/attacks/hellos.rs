@@ -107,11 +107,18 @@ fn row_51_hellos_that_cannot_be_served_get_an_alert() {
 }
 
 #[test]
-fn row_51_a_client_that_only_offers_too_little_is_given_up_with_the_reason() {
+fn row_51_a_hello_that_could_not_be_served_is_the_reason_of_the_end() {
     let mut pair = Pair::new();
     let (hello, _) = bad_hellos().remove(0);
     give(pair.now, &mut pair.server, &[forged(0, &Handshake::ClientHello(hello))]);
-    pair.server.handle_timeout(pair.now + GRACE);
+    let fatal = alert(AlertLevel::FATAL, AlertDescription::INTERNAL_ERROR);
+    give(pair.now, &mut pair.server, &[plain(ContentType::ALERT, &fatal)]);
+    // Somebody else may still come: neither the hello nor an alert shortens the time.
+    pair.now += Duration::from_secs(29);
+    pair.server.handle_timeout(pair.now);
+    assert_eq!(pair.server.poll_event(), None);
+    pair.now += Duration::from_secs(1);
+    pair.server.handle_timeout(pair.now);
     assert_eq!(closed(&mut pair.server), CloseReason::Refused(Error::NoCommonCipherSuite));
 }
 
@@ -121,7 +128,10 @@ fn row_39_a_strangers_client_hello_before_during_and_after_changes_nothing() {
         let strange: Vec<BytesMut> = [0, 1, 2]
             .map(|seq| forged(seq, &Handshake::ClientHello(hello.clone())))
             .into_iter()
-            .chain([plain(ContentType::HANDSHAKE, &[1, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 5, 1, 2, 3, 4, 5])])
+            .chain([plain(
+                ContentType::HANDSHAKE,
+                &[1, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 5, 1, 2, 3, 4, 5],
+            )])
             .collect();
         let mut pair = Pair::new();
         loop {
