@@ -7,5 +7,8 @@
     missing_docs
 )] // tests
 
+mod decrypt;
+mod dtls;
 mod files;
+mod sctp;
 mod stun;

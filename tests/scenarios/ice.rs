@@ -7,8 +7,8 @@ use bytes::Bytes;
 use ice::{Agent, Config, ConnectionState, Event, Role};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use tests::Datagram;
 use tests::sim::{Link, Nat, Pair, seeds};
-use tests::{Datagram, Endpoint as _};
 
 const LEFT: &str = "192.0.2.1:1000";
 const RIGHT: &str = "198.51.100.2:2000";

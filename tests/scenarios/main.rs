@@ -9,5 +9,8 @@
     missing_docs
 )] // tests
 
+mod channel;
+mod dtls;
 mod ice;
+mod sctp;
 mod stun;
