@@ -224,8 +224,6 @@ fn small() -> Config {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-
     #[test]
     fn row_69_established_and_anything(
         acts in prop::collection::vec(act(Script::established(small()).tsn.0), 1..60),
