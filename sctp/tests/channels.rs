@@ -17,9 +17,10 @@ use proptest::prelude::*;
 use rand::RngExt;
 use sctp::Reliability;
 use sctp::channel::{
-    ChannelId, ChannelOptions, ChannelState, Config, Event, OpenError, Payload, Role, SendError,
+    ChannelError, ChannelId, ChannelOptions, ChannelState, Config, DataChannels, Event, OpenError,
+    Payload, Role, SendError,
 };
-use sctp::wire::{Ppid, Priority, StreamId};
+use sctp::wire::{Chunk, InitAck, Packet, PacketWriter, ParameterType, Ppid, Priority, StreamId};
 
 /// Opens a channel at `a` and answers its names on both sides.
 fn open(pair: &mut Channels, options: ChannelOptions) -> (ChannelId, ChannelId) {
@@ -33,7 +34,7 @@ fn open(pair: &mut Channels, options: ChannelOptions) -> (ChannelId, ChannelId) 
 
 /// Binary octets, all different enough to notice a mix-up.
 fn octets(length: usize) -> Bytes {
-    (0..length).map(|i| (i * 7 + i / 251) as u8).collect()
+    (0..length).map(|i| u8::try_from((i * 7 + i / 251) % 256).unwrap()).collect()
 }
 
 #[test]
@@ -621,6 +622,70 @@ fn any_call_at_any_time_is_harmless() {
     assert_eq!(a.stream(id), None);
 }
 
+/// The remote endpoint lost its memory and starts a new association over the same DTLS connection
+/// (RFC 9260 §5.2.2): its channels are gone, ours with it.
+#[test]
+fn a_restart_closes_the_channels_and_new_ones_open() {
+    let mut pair = connected();
+    let (_, theirs) = open(&mut pair, ChannelOptions::new("before"));
+    pair.b.send(pair.now, theirs, Payload::binary(octets(500_000 / 2))).unwrap();
+    pair.a = DataChannels::new(Config::default(), common::rng(9));
+    pair.to_a.clear();
+    pair.a.start(pair.now, start(Role::Client));
+    pair.run(Duration::from_secs(1));
+    assert_eq!(
+        events(&mut pair.b),
+        [Event::Failed(theirs, ChannelError::Restarted), Event::Closed(theirs)]
+    );
+    assert_eq!(events(&mut pair.a), [Event::Established]);
+    let (ours, theirs) = open(&mut pair, ChannelOptions::new("after"));
+    pair.b.send(pair.now, theirs, Payload::text("hello")).unwrap();
+    pair.carry();
+    assert_eq!(read(&mut pair.a, pair.now, ours), [Payload::text("hello")]);
+}
+
+/// Takes the Supported Extensions out of INIT and INIT ACK: nobody offers RE-CONFIG any more.
+fn without_extensions(packet: &Bytes) -> Bytes {
+    let mut parsed = Packet::parse(packet).unwrap();
+    let mut writer = PacketWriter::new(&parsed.header, 1191);
+    for chunk in &mut parsed.chunks {
+        if let Chunk::Init(init) | Chunk::InitAck(InitAck(init)) = chunk {
+            init.parameters.retain(|p| p.parameter_type() != ParameterType::SUPPORTED_EXTENSIONS);
+        }
+        assert!(writer.push(chunk));
+    }
+    writer.finish()
+}
+
+#[test]
+fn without_re_config_a_channel_is_closed_here_and_its_stream_never_used_again() {
+    let mut pair = unstarted(Config::default());
+    pair.a.start(pair.now, start(Role::Client));
+    pair.b.start(pair.now, start(Role::Server));
+    for _ in 0..4 {
+        pair.transmit();
+        for queue in [&mut pair.to_a, &mut pair.to_b] {
+            queue.iter_mut().for_each(|packet| *packet = without_extensions(packet));
+        }
+        for packet in std::mem::take(&mut pair.to_b) {
+            let _ = pair.b.handle_datagram(pair.now, packet);
+        }
+        for packet in std::mem::take(&mut pair.to_a) {
+            let _ = pair.a.handle_datagram(pair.now, packet);
+        }
+    }
+    assert_eq!(events(&mut pair.a), [Event::Established]);
+    assert_eq!(events(&mut pair.b), [Event::Established]);
+    let (ours, _) = open(&mut pair, ChannelOptions::new("x"));
+    pair.a.close(pair.now, ours);
+    assert_eq!(
+        events(&mut pair.a),
+        [Event::Failed(ours, ChannelError::ResetRefused), Event::Closed(ours)]
+    );
+    let (next, _) = open(&mut pair, ChannelOptions::new("y"));
+    assert_eq!(pair.a.stream(next), Some(StreamId(2)));
+}
+
 /// Every third packet is lost, in the mean: channels open, deliver and close all the same.
 #[test]
 fn channels_survive_loss() {
@@ -667,8 +732,6 @@ fn any_action() -> impl Strategy<Value = Action> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
     /// Whatever the applications do: each channel is closed once on both sides in the end, and
     /// events come in their order.
     #[test]
@@ -680,7 +743,7 @@ proptest! {
         let mut packet = 0u32;
         pair.lose = Box::new(move |_| {
             packet += 1;
-            loss > 0 && packet % (loss + 3) == 0
+            loss > 0 && packet.is_multiple_of(loss + 3)
         });
         let mut known: [Vec<(ChannelId, Vec<Event>)>; 2] = Default::default();
         for action in actions.into_iter().chain([Action::Pass; 3]) {

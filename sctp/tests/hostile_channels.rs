@@ -190,8 +190,7 @@ fn row_75_an_application_limit_on_channels() {
 }
 
 #[test]
-fn row_75_the_sixth_bit_and_the_seventh_octet() {
-    // Arbitrary DCEP octets on one channel after the other: whatever they are, the connection lives.
+fn row_75_arbitrary_dcep_octets() {
     let mut pair = hostile(Config::default());
     let mut noise = 1u32;
     for stream in (0..400).step_by(2) {

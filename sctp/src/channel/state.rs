@@ -131,3 +131,14 @@ pub(super) enum Announcement {
     /// ACK.
     Acknowledge(ChannelId),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_75_a_channel_takes_less_than_a_kilobyte() {
+        let size = size_of::<(ChannelId, Channel)>();
+        assert!(size <= 256, "{size} octets, without the names");
+    }
+}

@@ -101,9 +101,12 @@ fn innermost(error: nom::Err<ParseError>) -> ParseError {
 
 /// CRC32c of `packet` as if its checksum field were zero.
 fn checksum(packet: &[u8]) -> u32 {
-    let (header, chunks) = packet.split_at_checked(CommonHeader::LENGTH).unwrap_or_default();
-    let crc = crc32c::crc32c(header.get(..8).unwrap_or_default());
-    crc32c::crc32c_append(crc32c::crc32c_append(crc, &[0; 4]), chunks)
+    let Some((header, chunks)) = packet.split_first_chunk::<{ CommonHeader::LENGTH }>() else {
+        return 0;
+    };
+    let mut header = *header;
+    header[8..].fill(0);
+    crc32c::crc32c_append(crc32c::crc32c(&header), chunks)
 }
 
 fn checksum_is_right(packet: &[u8]) -> bool {

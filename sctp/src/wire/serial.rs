@@ -90,7 +90,7 @@ mod tests {
     fn half_a_circle_apart_is_no_order_rfc_1982_section_3_2() {
         assert_eq!(Tsn(0).partial_cmp(&Tsn(1 << 31)), None);
         assert_eq!(Tsn(1 << 31).partial_cmp(&Tsn(0)), None);
-        assert!(!(Ssn(0) < Ssn(1 << 15)) && !(Ssn(0) > Ssn(1 << 15)));
+        assert_eq!(Ssn(0).partial_cmp(&Ssn(1 << 15)), None);
     }
 
     proptest! {
