@@ -49,7 +49,7 @@ use crate::{Association, Error, Stats};
 use state::{Announcement, Channel, State};
 use streams::{MAX_STREAM, Streams, Use};
 
-/// What the absence of `a=max-message-size` means, in octets (RFC 8841 §6.1).
+/// What the absence of `a=max-message-size` means, in octets (RFC 8841 §6).
 const DEFAULT_MAX_MESSAGE_SIZE: usize = 65_536;
 
 /// Our name for a channel, the same from [`DataChannels::open`] to [`Event::Closed`] and never
@@ -235,7 +235,7 @@ impl DataChannels {
 
     /// The remote description's `a=max-message-size` as it stands there, also when a new one
     /// changes it: `None`, the attribute is missing, means 65,536; zero means any size
-    /// (RFC 8841 §6.1).
+    /// (RFC 8841 §6).
     pub fn set_remote_max_message_size(&mut self, attribute: Option<u64>) {
         self.limits.remote_max_message_size = match attribute {
             None => DEFAULT_MAX_MESSAGE_SIZE,

@@ -1,4 +1,4 @@
-//! Parameters of INIT and INIT ACK: type, length, value (RFC 9260 §3.2.1 and §3.3.2.1).
+//! Parameters of INIT and INIT ACK: type, length, value (RFC 9260 §3.2.1).
 //!
 //! ```text
 //!  0                   1                   2                   3
@@ -31,13 +31,13 @@ const HEADER_LENGTH: u16 = 4;
 pub struct ParameterType(pub u16);
 
 impl ParameterType {
-    /// IPv4 Address (RFC 9260 §3.3.2.1.1); meaningless over DTLS.
+    /// IPv4 Address (RFC 9260 §3.3.2); meaningless over DTLS.
     pub const IPV4_ADDRESS: Self = Self(5);
-    /// IPv6 Address (RFC 9260 §3.3.2.1.2); meaningless over DTLS.
+    /// IPv6 Address (RFC 9260 §3.3.2); meaningless over DTLS.
     pub const IPV6_ADDRESS: Self = Self(6);
-    /// State Cookie (RFC 9260 §3.3.3.1.1).
+    /// State Cookie (RFC 9260 §3.3.3).
     pub const STATE_COOKIE: Self = Self(7);
-    /// Unrecognized Parameter (RFC 9260 §3.3.3.1.2).
+    /// Unrecognized Parameter (RFC 9260 §3.3.3).
     pub const UNRECOGNIZED_PARAMETER: Self = Self(8);
     /// Supported Extensions (RFC 5061 §4.2.7).
     pub const SUPPORTED_EXTENSIONS: Self = Self(0x8008);

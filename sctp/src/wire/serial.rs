@@ -1,7 +1,7 @@
 //! Numbers that wrap: TSN, SSN and re-configuration request number, with the order of RFC 1982.
 //!
-//! A TSN counts DATA chunks modulo 2^32 (RFC 9260 §1.6: "All arithmetic operations on TSNs" are
-//! modulo 2^32, comparisons by RFC 1982), an SSN counts ordered messages of a stream modulo 2^16.
+//! A TSN counts DATA chunks modulo 2^32, an SSN counts ordered messages of a stream modulo 2^16;
+//! both are compared by RFC 1982 (RFC 9260 §1.6).
 //! `a < b` means: from `a`, fewer than half the circle's steps lead forward to `b`. Two numbers
 //! exactly half a circle apart are in no order at all, and the order is not transitive around the
 //! circle; so these types are [`PartialOrd`] but not [`Ord`] and cannot be keys of a sorted map.

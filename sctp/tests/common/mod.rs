@@ -1,5 +1,12 @@
 //! Two ends on a virtual clock, and a link between them that may be told to lose or reorder.
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "each test file uses a part of it, and a test that fails panics"
+)]
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -7,7 +14,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use sctp::channel::{ChannelId, Config, DataChannels, Event, Payload, Role, Start};
+use sctp::channel::{ChannelId, ChannelOptions, Config, DataChannels, Event, Payload, Role, Start};
 use sctp::wire::Port;
 use sctp::{Association, Error};
 
@@ -169,4 +176,19 @@ pub fn incoming(events: &[Event]) -> Vec<ChannelId> {
 /// Everything there is to read.
 pub fn read(channels: &mut DataChannels, now: Instant, id: ChannelId) -> Vec<Payload> {
     std::iter::from_fn(|| channels.recv(now, id)).collect()
+}
+
+/// Opens a channel at `a` and answers its names on both sides.
+pub fn open(pair: &mut Channels, options: ChannelOptions) -> (ChannelId, ChannelId) {
+    let ours = pair.a.open(pair.now, options).unwrap();
+    pair.carry();
+    assert_eq!(events(&mut pair.a), [Event::Opened(ours)]);
+    let theirs = incoming(&events(&mut pair.b));
+    assert_eq!(theirs.len(), 1);
+    (ours, theirs[0])
+}
+
+/// Binary octets, all different enough to notice a mix-up.
+pub fn octets(length: usize) -> Bytes {
+    (0..length).map(|i| u8::try_from((i * 7 + i / 251) % 256).unwrap()).collect()
 }
