@@ -389,3 +389,34 @@ fn row_5_an_attack_does_not_slow_a_record_down() {
     assert_eq!(pair.server.connection.stats().undecryptable, 10_000);
     pair.assert_alive();
 }
+
+#[test]
+fn row_2_a_datagram_full_of_fragments_costs_little() {
+    let header = |msg_type, length, offset| {
+        let mut out = Vec::new();
+        let message_seq = MessageSeq(0);
+        let (fragment_offset, fragment_length) = (offset, 0);
+        HandshakeHeader { msg_type, length, message_seq, fragment_offset, fragment_length }
+            .write(&mut out);
+        out
+    };
+    // Whole messages without a body, pieces of one that never ends, pieces that contradict.
+    let worst = [
+        header(HandshakeType::SERVER_HELLO_DONE, 0, 0).repeat(5400),
+        header(HandshakeType::CLIENT_HELLO, 65_536, 65_536).repeat(5400),
+        [
+            header(HandshakeType::CLIENT_HELLO, 65_536, 0),
+            header(HandshakeType::CLIENT_HELLO, 65_535, 0),
+        ]
+        .concat()
+        .repeat(2700),
+    ];
+    for fragments in worst {
+        let datagram = record(ContentType::HANDSHAKE, 0, 1, &fragments);
+        let mut pair = Pair::new();
+        let start = Instant::now();
+        let _ = pair.give(Server, &datagram);
+        // A millisecond when optimised; this build may not be, and the machine may be busy.
+        assert!(start.elapsed() < Duration::from_millis(10), "{:?}", start.elapsed());
+    }
+}
