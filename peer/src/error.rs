@@ -64,4 +64,43 @@ pub enum Error {
     /// The answer rejects the data channels.
     #[error("the answer rejects the data channels")]
     DataRejected,
+    /// None of the fingerprints is of a hash function we accept: sha-256, sha-384, sha-512.
+    #[error("no fingerprint of the description can be checked")]
+    FingerprintUnsupported,
+    /// The candidate breaks the grammar (RFC 8839 §5.1).
+    #[error("the candidate is malformed: {0}")]
+    Candidate(#[from] ice::CandidateError),
+    /// What ICE has against it.
+    #[error("ICE: {0}")]
+    Ice(#[from] ice::Error),
+    /// What DTLS has against it.
+    #[error("DTLS: {0}")]
+    Dtls(#[from] dtls::Error),
+    /// What SCTP has against it.
+    #[error("SCTP: {0}")]
+    Sctp(#[from] sctp::Error),
+    /// The channel cannot be opened.
+    #[error("the channel cannot be opened: {0}")]
+    Open(#[from] sctp::channel::OpenError),
+    /// A channel with both `max_retransmits` and `max_packet_life_time` (W3C webrtc-pc §6.1).
+    #[error("a channel cannot be limited by both retransmissions and lifetime")]
+    BothReliabilities,
+    /// A negotiated channel without its stream (W3C webrtc-pc §6.1).
+    #[error("a negotiated channel needs an id")]
+    NegotiatedWithoutId,
+    /// A datagram that is neither STUN nor DTLS, and no RTP either (RFC 7983 §7).
+    #[error("the datagram belongs to no protocol of ours")]
+    UnknownProtocol,
+    /// A datagram other than STUN from an address that ICE has not validated.
+    #[error("the datagram comes from an address that is not validated")]
+    Unvalidated,
+    /// RTP or RTCP, although no media was agreed on.
+    #[error("media that was not agreed on")]
+    UnexpectedMedia,
+    /// A DTLS datagram before the peer's fingerprint is known, beyond those that are held.
+    #[error("too many datagrams before the peer's fingerprint is known")]
+    TooEarly,
+    /// There is no socket to be had.
+    #[error("no socket: {0}")]
+    Socket(std::io::ErrorKind),
 }

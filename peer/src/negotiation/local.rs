@@ -20,14 +20,14 @@ const DATA_PROTOCOL: &str = "UDP/DTLS/SCTP";
 const DATA_FORMAT: &str = "webrtc-datachannel";
 
 /// Our side of the transport, as it goes into a description.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct LocalTransport<'a> {
-    pub(crate) ice_ufrag: &'a str,
-    pub(crate) ice_pwd: &'a str,
+#[derive(Clone)]
+pub(crate) struct LocalTransport {
+    pub(crate) ice_ufrag: String,
+    pub(crate) ice_pwd: String,
     /// As in SDP: `sha-256 AB:CD:…`.
-    pub(crate) fingerprint: &'a str,
+    pub(crate) fingerprint: String,
     /// As in SDP: `candidate:…`.
-    pub(crate) candidates: &'a [String],
+    pub(crate) candidates: Vec<String>,
     pub(crate) end_of_candidates: bool,
     pub(crate) max_message_size: usize,
 }
@@ -70,13 +70,13 @@ impl Slot {
     }
 
     /// The section as we write it: data, or rejected.
-    pub(crate) fn write(&self, setup: Setup, local: &LocalTransport<'_>) -> Media {
+    pub(crate) fn write(&self, setup: Setup, local: &LocalTransport) -> Media {
         if self.is_data { self.write_data(setup, local) } else { self.write_rejected() }
     }
 
     // ANCHOR: data_section
-    fn write_data(&self, setup: Setup, local: &LocalTransport<'_>) -> Media {
-        let default = default_candidate(local.candidates);
+    fn write_data(&self, setup: Setup, local: &LocalTransport) -> Media {
+        let default = default_candidate(&local.candidates);
         let port = default.map_or(DISCARD_PORT, |(_, port)| port);
         let mut media = Media::new(&self.kind, port, &self.protocol, &self.format);
         let lines = &mut media.lines;
@@ -85,15 +85,15 @@ impl Slot {
             Some((IpAddr::V6(address), _)) => lines.push('c', &format!("IN IP6 {address}")),
             None => lines.push('c', "IN IP4 0.0.0.0"),
         }
-        for candidate in local.candidates {
+        for candidate in &local.candidates {
             lines.push('a', candidate);
         }
         if local.end_of_candidates {
             lines.push_flag("end-of-candidates");
         }
-        lines.push_attribute("ice-ufrag", local.ice_ufrag);
-        lines.push_attribute("ice-pwd", local.ice_pwd);
-        lines.push_attribute("fingerprint", local.fingerprint);
+        lines.push_attribute("ice-ufrag", &local.ice_ufrag);
+        lines.push_attribute("ice-pwd", &local.ice_pwd);
+        lines.push_attribute("fingerprint", &local.fingerprint);
         lines.push_attribute("setup", setup);
         if let Some(mid) = &self.mid {
             lines.push_attribute("mid", mid);
@@ -121,7 +121,7 @@ pub(crate) fn description(
     slots: &[Slot],
     bundle: bool,
     setup: Setup,
-    local: &LocalTransport<'_>,
+    local: &LocalTransport,
 ) -> Session {
     let mut session = Session::new(origin);
     let data = slots.iter().find(|slot| slot.is_data);
@@ -137,10 +137,10 @@ pub(crate) fn description(
 
 /// A description of ours with the candidates that were found since it was created
 /// (RFC 9429 §3.5.3).
-pub(crate) fn with_candidates(mut session: Session, local: &LocalTransport<'_>) -> Session {
+pub(crate) fn with_candidates(mut session: Session, local: &LocalTransport) -> Session {
     let is_data = |media: &&mut Media| media.port != 0 && media.format_list == DATA_FORMAT;
     if let Some(media) = session.media.iter_mut().find(is_data) {
-        for candidate in local.candidates {
+        for candidate in &local.candidates {
             if !media.lines.iter().any(|line| line.value == candidate) {
                 media.lines.push('a', candidate);
             }

@@ -27,6 +27,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use dtls::Fingerprint;
 use sdp::{Origin, Session, Setup};
 use tracing::debug;
 
@@ -86,6 +87,21 @@ struct Described {
     session: Session,
 }
 
+/// What cannot change while the DTLS connection lives (RFC 8842 §5.5).
+#[derive(Debug, Clone)]
+struct Agreed {
+    /// Our role.
+    role: SetupRole,
+    /// The peer's certificates.
+    fingerprints: Vec<Fingerprint>,
+}
+
+impl Agreed {
+    fn new(role: SetupRole, remote: &RemoteTransport) -> Self {
+        Self { role, fingerprints: remote.fingerprints.clone() }
+    }
+}
+
 /// An exchange under way: exactly what its state needs.
 #[derive(Debug)]
 enum State {
@@ -114,8 +130,8 @@ pub(crate) struct Negotiation {
     /// The descriptions in force.
     local: Option<Described>,
     remote: Option<Described>,
-    /// Our DTLS role, once agreed.
-    role: Option<SetupRole>,
+    /// What the DTLS connection stands on, once agreed.
+    agreed: Option<Agreed>,
     /// What we answer if the offer leaves it to us.
     preferred_role: SetupRole,
     state: State,
@@ -133,7 +149,7 @@ impl Negotiation {
             slots: Vec::new(),
             local: None,
             remote: None,
-            role: None,
+            agreed: None,
             preferred_role,
             state: State::Stable,
         }
@@ -150,7 +166,7 @@ impl Negotiation {
     }
 
     /// Our description that is pending or else in force, with the candidates known by now.
-    pub(crate) fn local_description(&self, local: &LocalTransport<'_>) -> Option<SessionDescription> {
+    pub(crate) fn local_description(&self, local: &LocalTransport) -> Option<SessionDescription> {
         let (kind, session) = match &self.state {
             State::HaveLocalOffer { offer } | State::HaveRemotePranswer { offer, .. } => {
                 (SdpType::Offer, offer)
@@ -162,6 +178,17 @@ impl Negotiation {
         };
         let sdp = local::with_candidates(session.clone(), local).to_string();
         Some(SessionDescription { kind, sdp })
+    }
+
+    /// Whether a description of ours is pending or in force.
+    pub(crate) fn has_local_description(&self) -> bool {
+        self.local.is_some() || !matches!(self.state, State::Stable | State::HaveRemoteOffer { .. })
+    }
+
+    /// The mid of the data section, as our newest description says it.
+    pub(crate) fn data_mid(&self) -> Option<String> {
+        let (_, section) = remote::data_section(self.last_created.as_ref()?)?;
+        section.mid().map(str::to_owned)
     }
 
     /// The peer's description that is pending or else in force.
@@ -191,7 +218,7 @@ impl Negotiation {
     /// DEVIATION RFC 9429 §5.2.1: the data section is there even before a channel was created; a
     /// connection of ours is for data. And no `a=tls-id` (§5.2.1), which no browser sends: a changed
     /// fingerprint says the same.
-    pub(crate) fn create_offer(&mut self, local: &LocalTransport<'_>) -> SessionDescription {
+    pub(crate) fn create_offer(&mut self, local: &LocalTransport) -> SessionDescription {
         let mut slots = self.slots.clone();
         if !slots.iter().any(|slot| slot.is_data) {
             slots.push(Slot::data(self.unused_mid()));
@@ -209,7 +236,7 @@ impl Negotiation {
     /// first accepted section for the tagged one.
     pub(crate) fn create_answer(
         &mut self,
-        local: &LocalTransport<'_>,
+        local: &LocalTransport,
     ) -> Result<SessionDescription, Error> {
         let state = self.signaling_state();
         let (State::HaveRemoteOffer { offer, remote }
@@ -232,7 +259,7 @@ impl Negotiation {
     pub(crate) fn set_local(
         &mut self,
         description: &SessionDescription,
-        local: &LocalTransport<'_>,
+        local: &LocalTransport,
     ) -> Result<Outcome, Error> {
         let kind = description.kind;
         let next = self.signaling_state().after(Side::Local, kind)?;
@@ -262,7 +289,10 @@ impl Negotiation {
     }
 
     /// Sets the peer's description.
-    pub(crate) fn set_remote(&mut self, description: &SessionDescription) -> Result<Outcome, Error> {
+    pub(crate) fn set_remote(
+        &mut self,
+        description: &SessionDescription,
+    ) -> Result<Outcome, Error> {
         let kind = description.kind;
         let next = self.signaling_state().after(Side::Remote, kind)?;
         let outcome = match kind {
@@ -284,7 +314,12 @@ impl Negotiation {
     }
 
     /// Our answer to the peer's offer takes effect (RFC 9429 §5.11).
-    fn answer(&mut self, kind: SdpType, answer: Session, role: SetupRole) -> Result<Outcome, Error> {
+    fn answer(
+        &mut self,
+        kind: SdpType,
+        answer: Session,
+        role: SetupRole,
+    ) -> Result<Outcome, Error> {
         let (offer, remote) = match std::mem::replace(&mut self.state, State::Stable) {
             State::HaveRemoteOffer { offer, remote }
             | State::HaveLocalPranswer { offer, remote, .. } => (offer, remote),
@@ -294,7 +329,7 @@ impl Negotiation {
             }
         };
         let agreement = remote.clone().map(|remote| {
-            self.role = Some(role);
+            self.agreed = Some(Agreed::new(role, &remote));
             Box::new(Agreement { remote, role, offerer: false })
         });
         if kind == SdpType::PrAnswer {
@@ -310,7 +345,8 @@ impl Negotiation {
 
     /// The peer's answer to our offer takes effect (RFC 9429 §5.11).
     fn accept_answer(&mut self, kind: SdpType, answer: Session) -> Result<Outcome, Error> {
-        let (State::HaveLocalOffer { offer } | State::HaveRemotePranswer { offer, .. }) = &self.state
+        let (State::HaveLocalOffer { offer } | State::HaveRemotePranswer { offer, .. }) =
+            &self.state
         else {
             return Err(Error::WrongState { kind, state: self.signaling_state() });
         };
@@ -322,10 +358,11 @@ impl Negotiation {
             Some(Setup::Passive) | None => SetupRole::Active,
             Some(Setup::ActPass | Setup::HoldConn) => return Err(Error::UndecidedRole),
         };
-        if self.role.is_some_and(|agreed| agreed != role) {
+        if self.agreed.as_ref().is_some_and(|agreed| agreed.role != role) {
             return Err(Error::RoleChanged);
         }
-        self.role = Some(role);
+        self.check_fingerprints(&remote)?;
+        self.agreed = Some(Agreed::new(role, &remote));
         let offer = offer.clone();
         if kind == SdpType::PrAnswer {
             self.state = State::HaveRemotePranswer { offer, answer };
@@ -368,7 +405,7 @@ impl Negotiation {
             Some(Setup::Active) | None => Some(SetupRole::Passive),
             Some(Setup::HoldConn) => return Err(Error::HoldConnection),
         };
-        match (self.role, wanted) {
+        match (self.agreed.as_ref().map(|agreed| agreed.role), wanted) {
             (Some(agreed), Some(wanted)) if agreed != wanted => Err(Error::RoleChanged),
             (Some(agreed), _) => Ok(agreed),
             (None, wanted) => Ok(wanted.unwrap_or(self.preferred_role)),
@@ -385,7 +422,22 @@ impl Negotiation {
                 return Err(Error::MediaChanged);
             }
         }
-        remote.map_or(Ok(()), |remote| self.role_for(remote).map(drop))
+        if let Some(remote) = remote {
+            self.role_for(remote)?;
+            self.check_fingerprints(remote)?;
+        }
+        Ok(())
+    }
+
+    /// The peer keeps its certificate (RFC 8842 §5.5: another one asks for a new DTLS connection,
+    /// which we do not make).
+    fn check_fingerprints(&self, remote: &RemoteTransport) -> Result<(), Error> {
+        match &self.agreed {
+            Some(agreed) if agreed.fingerprints != remote.fingerprints => {
+                Err(Error::FingerprintChanged)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Builds a description; its version goes up by one if it differs from the last one created
@@ -395,7 +447,7 @@ impl Negotiation {
         slots: &[Slot],
         bundle: bool,
         setup: Setup,
-        local: &LocalTransport<'_>,
+        local: &LocalTransport,
     ) -> Session {
         let origin = Origin::new(self.session_id, self.version);
         let mut session = local::description(origin, slots, bundle, setup, local);

@@ -7,6 +7,7 @@
 //! comes after it can forget to check one.
 //! Book: the chapter on offer and answer.
 
+use dtls::Fingerprint;
 use sdp::{MaxMessageSize, Section, Session, Setup};
 
 use crate::Error;
@@ -29,8 +30,8 @@ pub(crate) struct RemoteTransport {
     pub(crate) ice_ufrag: String,
     pub(crate) ice_pwd: String,
     pub(crate) ice_lite: bool,
-    /// As in SDP: `sha-256 AB:CD:…`. Never empty.
-    pub(crate) fingerprints: Vec<String>,
+    /// Never empty.
+    pub(crate) fingerprints: Vec<Fingerprint>,
     pub(crate) setup: Option<Setup>,
     pub(crate) sctp_port: u16,
     pub(crate) max_message_size: MaxMessageSize,
@@ -61,11 +62,17 @@ impl RemoteTransport {
         if setup == Some(Setup::HoldConn) {
             return Err(Error::HoldConnection);
         }
+        // RFC 8122 §5.1: those of unknown hash functions are passed over.
+        let fingerprints: Vec<Fingerprint> =
+            fingerprints(session, section).filter_map(|text| text.parse().ok()).collect();
+        if fingerprints.is_empty() {
+            return Err(Error::FingerprintUnsupported);
+        }
         Ok(Some(Self {
             ice_ufrag: ufrag.to_owned(),
             ice_pwd: pwd.to_owned(),
             ice_lite: section.is_ice_lite(),
-            fingerprints: fingerprints(session, section).map(str::to_owned).collect(),
+            fingerprints,
             setup,
             sctp_port: section.sctp_port().unwrap_or(DEFAULT_SCTP_PORT),
             max_message_size: section.max_message_size(),

@@ -9,12 +9,12 @@ use super::*;
 const FINGERPRINT: &str = "sha-256 AF:58:11:E0:0F:89:25:A9:A6:20:67:1B:FB:B0:28:C2:47:30:46:EC:\
                            D4:1D:40:E5:BB:0B:2B:95:72:C5:4B:54";
 
-fn local(candidates: &[String]) -> LocalTransport<'_> {
+fn local(candidates: &[String]) -> LocalTransport {
     LocalTransport {
-        ice_ufrag: "ufragufr",
-        ice_pwd: "pwdpwdpwdpwdpwdpwdpwdpwd",
-        fingerprint: FINGERPRINT,
-        candidates,
+        ice_ufrag: "ufragufr".to_owned(),
+        ice_pwd: "pwdpwdpwdpwdpwdpwdpwdpwd".to_owned(),
+        fingerprint: FINGERPRINT.to_owned(),
+        candidates: candidates.to_vec(),
         end_of_candidates: false,
         max_message_size: 262_144,
     }
@@ -100,7 +100,7 @@ fn both_sides_agree_on_complementary_roles() {
         assert_eq!((ours.role, theirs.role), expected);
         assert!(ours.offerer && !theirs.offerer);
         assert_eq!(ours.remote.ice_ufrag, "ufragufr");
-        assert_eq!(theirs.remote.fingerprints, [FINGERPRINT]);
+        assert_eq!(theirs.remote.fingerprints, [FINGERPRINT.parse().unwrap()]);
         assert_eq!(theirs.remote.max_message_size, sdp::MaxMessageSize::Octets(262_144));
     }
 }
@@ -147,6 +147,25 @@ fn trap_a_re_offer_keeps_the_dtls_role() {
     let result = b.set_remote(&SessionDescription::answer(answer));
     assert!(matches!(result, Err(Error::RoleChanged)), "{result:?}");
     assert_eq!(b.signaling_state(), SignalingState::HaveLocalOffer);
+}
+
+#[test]
+fn a_re_offer_keeps_the_certificate() {
+    let (mut a, mut b) = (fresh(1), fresh(2));
+    exchange(&mut a, &mut b);
+    let other = offer(&mut a).sdp.replace("AF:58", "AF:59");
+    let result = b.set_remote(&SessionDescription::offer(other));
+    assert!(matches!(result, Err(Error::FingerprintChanged)), "{result:?}");
+    assert_eq!(b.signaling_state(), SignalingState::Stable);
+}
+
+#[test]
+fn trap_fingerprints_of_unknown_hashes_are_passed_over() {
+    let offer = fixture("chromium-data.offer.sdp");
+    let more = format!("{offer}a=fingerprint:sha-1 00:01\r\na=fingerprint:moon-7 AB\r\n");
+    assert_eq!(answer_to(&more).unwrap().1.unwrap().remote.fingerprints.len(), 1);
+    let weak = offer.replace("fingerprint:sha-256", "fingerprint:md5");
+    assert!(matches!(answer_to(&weak), Err(Error::FingerprintUnsupported)));
 }
 
 #[test]
@@ -235,7 +254,8 @@ fn every_browser_offer_is_answered_and_every_answer_is_well_formed() {
         }
         seen += 1;
         let offer = Session::parse(&fixture(&name)).unwrap();
-        let (answer, agreement) = answer_to(&fixture(&name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let (answer, agreement) =
+            answer_to(&fixture(&name)).unwrap_or_else(|e| panic!("{name}: {e}"));
         let offered_data = offer.sections().any(|section| section.is_data_channel());
         assert_eq!(agreement.is_some(), offered_data, "{name}");
         check_answer(&offer, &answer).unwrap();
@@ -258,9 +278,17 @@ fn every_browser_offer_is_answered_and_every_answer_is_well_formed() {
 fn trap_unknown_attributes_are_never_echoed() {
     let offer = fixture("chromium-data.offer.sdp")
         + "a=sctp-init:AQAAAA==\r\na=x-secret:1\r\na=rtcp-xr:rcvr-rtt=all\r\n";
-    let (answer, _) = answer_to(&offer.replace("t=0 0\r\n", "t=0 0\r\ny=1\r\na=x-session:2\r\n")).unwrap();
+    let (answer, _) =
+        answer_to(&offer.replace("t=0 0\r\n", "t=0 0\r\ny=1\r\na=x-session:2\r\n")).unwrap();
     let known = [
-        "group", "ice-options", "ice-ufrag", "ice-pwd", "fingerprint", "setup", "mid", "sctp-port",
+        "group",
+        "ice-options",
+        "ice-ufrag",
+        "ice-pwd",
+        "fingerprint",
+        "setup",
+        "mid",
+        "sctp-port",
         "max-message-size",
     ];
     let section = answer.sections().next().unwrap();
@@ -287,7 +315,9 @@ fn what_the_tagged_section_says_holds_for_the_bundle() {
     let stripped: String = data
         .split_inclusive("\r\n")
         .filter(|line| {
-            !["a=ice-", "a=fingerprint", "a=setup", "a=candidate"].iter().any(|p| line.starts_with(p))
+            !["a=ice-", "a=fingerprint", "a=setup", "a=candidate"]
+                .iter()
+                .any(|p| line.starts_with(p))
         })
         .collect();
     let (_, agreement) = answer_to(&format!("{session}m=application{stripped}")).unwrap();
@@ -314,7 +344,10 @@ fn row_79_nothing_without_dtls() {
         assert!(matches!(answer_to(&offer), Err(Error::Sdes)), "{protocol}");
     }
     // Data beside unencrypted audio is refused as a whole, but not if the audio is rejected anyway.
-    assert!(matches!(answer_to(&format!("{data}m=audio 4000 RTP/AVP 0\r\n")), Err(Error::NotEncrypted)));
+    assert!(matches!(
+        answer_to(&format!("{data}m=audio 4000 RTP/AVP 0\r\n")),
+        Err(Error::NotEncrypted)
+    ));
     assert!(answer_to(&format!("{data}m=audio 0 RTP/AVP 0\r\n")).is_ok());
     // Protocols that are merely unknown are rejected in their place.
     let (answer, _) = answer_to(&format!("{data}m=message 9 TCP/MSRP *\r\n")).unwrap();
@@ -329,7 +362,9 @@ fn an_answer_must_match_the_offer() {
     let cases: [(String, fn(&Error) -> bool); 4] = [
         (good.replace("a=mid:0", "a=mid:1"), |e| matches!(e, Error::AnswerMismatch)),
         (format!("{good}m=audio 0 RTP/AVP 0\r\n"), |e| matches!(e, Error::AnswerMismatch)),
-        (good.replace("m=application 57412", "m=application 0"), |e| matches!(e, Error::DataRejected)),
+        (good.replace("m=application 57412", "m=application 0"), |e| {
+            matches!(e, Error::DataRejected)
+        }),
         ("v=0".to_owned(), |e| matches!(e, Error::Sdp(_))),
     ];
     for (sdp, expected) in cases {
@@ -379,7 +414,8 @@ fn an_audio_only_call_is_answered_rejected_and_data_can_be_added() {
 
 #[test]
 fn ice_lite_and_message_sizes_are_read() {
-    let offer = fixture("chromium-data.offer.sdp").replace("s=-\r\n", "s=gateway\r\na=ice-lite\r\n");
+    let offer =
+        fixture("chromium-data.offer.sdp").replace("s=-\r\n", "s=gateway\r\na=ice-lite\r\n");
     let (_, agreement) = answer_to(&offer).unwrap();
     assert!(agreement.unwrap().remote.ice_lite);
     let silent = offer.replace("a=max-message-size:262144\r\n", "");

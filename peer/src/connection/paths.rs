@@ -1,0 +1,281 @@
+//! The ways to the peer: the ICE agent of today, and its neighbours during an ICE restart.
+//!
+//! RFC 8445 §9, RFC 8839 §4.4.1.1.1: a restart is a new ICE session with new credentials, while data
+//! goes on over the old pair until the new session has one.
+//!
+//! ```text
+//!   restart_ice, or an offer with new credentials      answer          first path
+//!                 next ───────────────────────────► current ◄─────── (drops former)
+//!                  │ rollback                          │ answer to a restart
+//!                  ▼                                   ▼
+//!                 gone                              former, until current has a path
+//! ```
+//!
+//! Invariant: at most three agents; each knows the same local addresses.
+//! Book: the chapters on ICE and on the pump.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use ice::{Agent, Candidate, Credentials, Role};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tracing::debug;
+
+use crate::negotiation::{MAX_CANDIDATES, RemoteTransport};
+use crate::{Datagram, Error, Transmit};
+
+/// A pair of addresses that data goes between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Path {
+    pub(crate) local: SocketAddr,
+    pub(crate) remote: SocketAddr,
+}
+
+/// An agent with the path it has selected, for a hot loop that must not ask it each time.
+#[derive(Debug)]
+struct Session {
+    agent: Agent,
+    selected: Option<Path>,
+}
+
+impl Session {
+    fn path(&self) -> Option<Path> {
+        self.selected.filter(|_| self.agent.may_send())
+    }
+}
+
+/// All ICE agents of a connection.
+#[derive(Debug)]
+pub(crate) struct Paths {
+    timing: ice::Timing,
+    rng: StdRng,
+    locals: Vec<SocketAddr>,
+    current: Session,
+    next: Option<Agent>,
+    former: Option<Session>,
+    /// The user name fragment of the peer that the current agent talks to.
+    remote_ufrag: Option<String>,
+    /// Whether an agent may have something to send: nobody is asked in vain for each datagram.
+    busy: bool,
+}
+
+impl Paths {
+    pub(crate) fn new(timing: ice::Timing, mut rng: StdRng) -> Self {
+        let agent = new_agent(&timing, &mut rng);
+        Self {
+            timing,
+            rng,
+            locals: Vec::new(),
+            current: Session { agent, selected: None },
+            next: None,
+            former: None,
+            remote_ufrag: None,
+            busy: false,
+        }
+    }
+
+    /// The agent whose credentials go into the next description.
+    fn described(&self) -> &Agent {
+        self.next.as_ref().unwrap_or(&self.current.agent)
+    }
+
+    /// What goes into the next description.
+    pub(crate) fn credentials(&self) -> &Credentials {
+        self.described().local_credentials()
+    }
+
+    /// Our candidates, as in SDP.
+    pub(crate) fn candidates(&self) -> Vec<String> {
+        self.described().local_candidates().map(ToString::to_string).collect()
+    }
+
+    /// The fragments by which checks for us can be told from those for others.
+    pub(crate) fn local_ufrags(&self) -> impl Iterator<Item = &str> {
+        self.agents().map(|agent| agent.local_credentials().ufrag.as_str())
+    }
+
+    fn agents(&self) -> impl Iterator<Item = &Agent> {
+        let former = self.former.iter().map(|session| &session.agent);
+        [&self.current.agent].into_iter().chain(former).chain(&self.next)
+    }
+
+    fn agents_mut(&mut self) -> impl Iterator<Item = &mut Agent> {
+        let former = self.former.iter_mut().map(|session| &mut session.agent);
+        [&mut self.current.agent].into_iter().chain(former).chain(&mut self.next)
+    }
+
+    pub(crate) fn remote_ufrag(&self) -> Option<&str> {
+        self.remote_ufrag.as_deref()
+    }
+
+    /// The current agent, for its state and its figures.
+    pub(crate) fn agent(&self) -> &Agent {
+        &self.current.agent
+    }
+
+    /// Adds an address of ours. The candidate to signal, if it is a new one.
+    pub(crate) fn add_local(&mut self, now: Instant, address: SocketAddr) -> Option<String> {
+        self.busy = true;
+        let described = self.next.as_mut().unwrap_or(&mut self.current.agent);
+        let candidate = described.add_local_candidate(now, address)?;
+        if self.next.is_some() {
+            self.current.agent.add_local_candidate(now, address);
+        }
+        self.locals.push(address);
+        Some(candidate.to_string())
+    }
+
+    /// Makes the agent of the next ICE generation, unless there is one already.
+    pub(crate) fn prepare_restart(&mut self, now: Instant) {
+        if self.next.is_none() {
+            let mut agent = new_agent(&self.timing, &mut self.rng);
+            for local in &self.locals {
+                agent.add_local_candidate(now, *local);
+            }
+            self.next = Some(agent);
+        }
+    }
+
+    /// A rollback: the next generation is not to be.
+    pub(crate) fn abandon_restart(&mut self) {
+        self.next = None;
+    }
+
+    /// Begins, or goes on, with what an answer has settled.
+    pub(crate) fn agree(&mut self, now: Instant, remote: &RemoteTransport, offerer: bool) {
+        self.busy = true;
+        let is_known = self.remote_ufrag.is_some();
+        let restarts = self.remote_ufrag.as_ref().is_some_and(|known| *known != remote.ice_ufrag);
+        if let Some(agent) = self.next.take_if(|_| restarts) {
+            debug!("ICE restart");
+            let current = Session { agent, selected: None };
+            self.former = Some(std::mem::replace(&mut self.current, current));
+        }
+        let agent = &mut self.current.agent;
+        if !is_known || restarts {
+            agent.set_role(now, if offerer { Role::Controlling } else { Role::Controlled });
+            agent.set_remote_lite(now, remote.ice_lite);
+            let credentials =
+                Credentials { ufrag: remote.ice_ufrag.clone(), pwd: remote.ice_pwd.clone() };
+            match agent.set_remote_credentials(now, credentials) {
+                Ok(()) => self.remote_ufrag = Some(remote.ice_ufrag.clone()),
+                Err(error) => debug!(%error, "the remote credentials stay as they were"),
+            }
+        }
+        for candidate in remote.candidates.iter().take(MAX_CANDIDATES) {
+            // RFC 8839 §5.1: a candidate that cannot be used is ignored; the others may do.
+            if let Err(error) = self.add_remote(now, candidate) {
+                debug!(%error, candidate, "candidate ignored");
+            }
+        }
+        if remote.end_of_candidates {
+            self.end_of_remote_candidates(now);
+        }
+    }
+
+    /// Adds a candidate of the peer, as in SDP.
+    pub(crate) fn add_remote(&mut self, now: Instant, candidate: &str) -> Result<(), Error> {
+        self.busy = true;
+        let candidate = Candidate::parse(candidate)?;
+        Ok(self.current.agent.add_remote_candidate(now, candidate)?)
+    }
+
+    pub(crate) fn end_of_remote_candidates(&mut self, now: Instant) {
+        self.current.agent.end_of_remote_candidates(now);
+    }
+
+    /// Takes STUN. It is for whichever agent accepts it: a datagram that an agent refuses leaves no
+    /// trace there.
+    pub(crate) fn handle_datagram(
+        &mut self,
+        now: Instant,
+        datagram: &Datagram,
+    ) -> Result<(), Error> {
+        self.busy = true;
+        let Datagram { local, remote, ref payload } = *datagram;
+        let datagram = ice::Datagram { local, remote, payload };
+        let mut refusal = None;
+        for agent in self.agents_mut() {
+            match agent.handle_datagram(now, datagram) {
+                Ok(()) => return Ok(()),
+                Err(error) => refusal = refusal.or(Some(error)),
+            }
+        }
+        Err(refusal.map_or(Error::Closed, Error::Ice))
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        self.busy = true;
+        for agent in self.agents_mut() {
+            agent.handle_timeout(now);
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.agents().filter_map(Agent::poll_timeout).min()
+    }
+
+    pub(crate) fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
+        if !self.busy {
+            return None;
+        }
+        let transmit = self.agents_mut().find_map(|agent| agent.poll_transmit(now));
+        self.busy = transmit.is_some();
+        let ice::Transmit { local, remote, payload } = transmit?;
+        Some(Transmit { local, remote, payload })
+    }
+
+    /// Takes the agents' news. The new path, if there is one.
+    pub(crate) fn poll_selected(&mut self) -> Option<Path> {
+        let former = self.former.as_mut().map(take_selected);
+        if take_selected(&mut self.current) {
+            self.former = None;
+            return self.current.selected;
+        }
+        let is_news = former == Some(true);
+        self.former.as_ref().filter(|_| is_news).and_then(|former| former.selected)
+    }
+
+    /// Where data goes: nowhere without consent (RFC 7675 §5.1).
+    pub(crate) fn path(&self) -> Option<Path> {
+        self.current.path().or_else(|| self.former.as_ref().and_then(Session::path))
+    }
+
+    /// Whether the peer has proven to be there.
+    pub(crate) fn is_validated(&self, local: SocketAddr, remote: SocketAddr) -> bool {
+        self.agents().any(|agent| agent.is_validated(local, remote))
+    }
+
+    /// The peer was heard, in other ways than STUN.
+    pub(crate) fn received_from(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr) {
+        for agent in self.agents_mut() {
+            agent.received_from(now, local, remote);
+        }
+    }
+
+    /// Silence for ever.
+    pub(crate) fn close(&mut self, now: Instant) {
+        self.next = None;
+        self.former = None;
+        self.current.agent.close(now);
+    }
+}
+
+/// Empties an agent's queue of news; has it selected a pair?
+fn take_selected(session: &mut Session) -> bool {
+    let mut has_selected = false;
+    while let Some(event) = session.agent.poll_event() {
+        if let ice::Event::Selected { local, remote } = event {
+            session.selected = Some(Path { local, remote });
+            has_selected = true;
+        }
+    }
+    has_selected
+}
+
+/// The role is settled with the first agreement.
+fn new_agent(timing: &ice::Timing, rng: &mut StdRng) -> Agent {
+    let config = ice::Config { timing: timing.clone(), ..ice::Config::new(Role::Controlling) };
+    Agent::new(config, StdRng::from_rng(rng))
+}
