@@ -53,16 +53,16 @@ impl Opener {
 }
 
 /// What a capture of DTLS 1.2 says once it is opened.
-pub struct Opened {
+pub(crate) struct Opened {
     /// SCTP packets in the order they were sent.
-    pub packets: Vec<Bytes>,
+    pub(crate) packets: Vec<Bytes>,
     /// Records of any type that were opened.
-    pub records: usize,
+    pub(crate) records: usize,
     /// Goodbyes.
-    pub close_notifies: usize,
+    pub(crate) close_notifies: usize,
 }
 
-pub fn open(capture: &Capture) -> Opened {
+pub(crate) fn open(capture: &Capture) -> Opened {
     let messages = super::dtls::messages(capture);
     let mut hellos = BTreeMap::new();
     for (source, sent) in &messages {

@@ -18,13 +18,13 @@ use super::files::{self, Capture};
 
 /// The records at the front of a datagram that have the header of DTLS 1.2: in 1.3, only those in
 /// the clear have it (RFC 9147 §4).
-pub fn records(payload: &[u8]) -> impl Iterator<Item = Record> {
+pub(crate) fn records(payload: &[u8]) -> impl Iterator<Item = Record> {
     let is_classic = |record: &Record| (20..=25).contains(&record.header.content_type.0);
     split(BytesMut::from(payload)).map_while(Result::ok).take_while(is_classic)
 }
 
 /// Every handshake message in the clear, by sender, in order.
-pub fn messages(capture: &Capture) -> BTreeMap<std::net::SocketAddr, Vec<HandshakeMessage>> {
+pub(crate) fn messages(capture: &Capture) -> BTreeMap<std::net::SocketAddr, Vec<HandshakeMessage>> {
     let mut reassemblies = BTreeMap::<_, Reassembly>::new();
     let mut messages = BTreeMap::<_, Vec<_>>::new();
     for datagram in files::by_first_octet(capture, 20..=63) {

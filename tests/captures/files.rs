@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use tap::capture::{self, Datagram};
 
 /// A capture of one connection.
-pub struct Capture {
-    pub name: String,
-    pub datagrams: Vec<Datagram>,
+pub(crate) struct Capture {
+    pub(crate) name: String,
+    pub(crate) datagrams: Vec<Datagram>,
 }
 
 fn folder() -> PathBuf {
@@ -33,23 +33,23 @@ fn with_suffix(suffix: &str, other: Option<&str>) -> Vec<Capture> {
 }
 
 /// The captures of UDP: STUN, DTLS, SRTP.
-pub fn udp() -> Vec<Capture> {
+pub(crate) fn udp() -> Vec<Capture> {
     with_suffix(".pcap", Some(".sctp.pcap"))
 }
 
 /// The captures of decrypted SCTP.
-pub fn sctp() -> Vec<Capture> {
+pub(crate) fn sctp() -> Vec<Capture> {
     with_suffix(".sctp.pcap", None)
 }
 
 /// `offer` or `answer` of a capture, where it was kept.
-pub fn description(name: &str, kind: &str) -> Option<sdp::Session> {
+pub(crate) fn description(name: &str, kind: &str) -> Option<sdp::Session> {
     let text = std::fs::read_to_string(folder().join(format!("{name}.{kind}.sdp"))).ok()?;
     Some(sdp::Session::parse(&text).unwrap())
 }
 
 /// The datagrams whose first octet lies in this range (RFC 7983 §7).
-pub fn by_first_octet(
+pub(crate) fn by_first_octet(
     capture: &Capture,
     range: std::ops::RangeInclusive<u8>,
 ) -> impl Iterator<Item = &Datagram> {
@@ -60,7 +60,7 @@ pub fn by_first_octet(
 }
 
 /// The master secret that belongs to a client random, from the key log.
-pub fn master_secret(name: &str, client_random: &[u8]) -> Vec<u8> {
+pub(crate) fn master_secret(name: &str, client_random: &[u8]) -> Vec<u8> {
     let path = folder().join(format!("{name}.keylog"));
     let text = std::fs::read_to_string(&path).unwrap();
     let wanted: String = client_random.iter().map(|octet| format!("{octet:02x}")).collect();

@@ -200,6 +200,6 @@ fn an_unreliable_unordered_channel_loses_some_and_delays_none() {
             now >= start + Duration::from_secs(4)
         });
         assert!((400..500).contains(&received), "{received} of 500");
-        assert!(latest < Duration::from_millis(600), "one came {latest:?} late");
+        assert!(latest < Duration::from_millis(1_500), "one came {latest:?} late");
     });
 }

@@ -97,7 +97,7 @@ fn small_paths_cut_flights_into_many_fragments() {
         seeds(10, |seed| {
             let (mut client, mut server) = configs();
             (client.mtu, server.mtu) = (mtu, mtu);
-            server.hello_verify = seed % 2 == 0;
+            server.hello_verify = seed.is_multiple_of(2);
             let link = Link::default().mtu(mtu + 28).loss(0.1).delay(10).jitter(40);
             let mut pair = pair_of(seed, &link, client, server).careless();
             connect(&mut pair, 20);

@@ -34,7 +34,7 @@ fn outcome(pair: &mut Pair<ClientTransaction, Responder>) -> Outcome {
 #[test]
 fn an_answer_comes_through_loss_delay_reorder_and_duplication() {
     seeds(50, |seed| {
-        let link = Link::default().loss(0.3).delay(40).jitter(400).duplication(0.3);
+        let link = Link::default().loss(0.15).delay(40).jitter(400).duplication(0.3);
         let mut pair = pair(seed, &link).careless();
         assert!(matches!(outcome(&mut pair), Outcome::Success(_)), "{:?}", outcome(&mut pair));
         assert!(pair.left.sent <= 7);
