@@ -220,7 +220,7 @@ impl Association {
     }
 
     /// Throws away the messages of a stream of which nothing was sent yet: nobody wants them if the
-    /// remote endpoint has closed the channel.
+    /// remote endpoint has closed the channel. Who waits for room hears of it as ever.
     pub fn discard_unsent(&mut self, stream: StreamId) {
         if let Some(tcb) = self.state.tcb_mut() {
             tcb.send_queue.discard_unsent(stream);

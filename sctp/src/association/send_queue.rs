@@ -185,6 +185,10 @@ impl SendQueue {
             return;
         }
         let idle = state.queue.is_empty();
+        if state.queue.capacity() == 0 {
+            // Most of many streams send one message at a time; room for four would double them.
+            state.queue.reserve_exact(1);
+        }
         state.queue.push_back(message);
         let sending = self.current.as_ref().is_some_and(|current| current.stream == stream);
         if idle && !sending {
@@ -322,10 +326,10 @@ impl SendQueue {
     /// Throws away the messages of a stream of which no fragment was sent yet.
     pub(crate) fn discard_unsent(&mut self, stream: StreamId) {
         let Some(state) = self.streams.get_mut(&stream) else { return };
-        for message in state.queue.drain(..).chain(state.held.drain(..)) {
+        let messages = state.queue.drain(..).chain(state.held.drain(..)).collect::<Vec<_>>();
+        for message in messages {
             self.memory = self.memory.saturating_sub(message.memory());
-            self.buffered = self.buffered.saturating_sub(message.payload.len());
-            state.buffered = state.buffered.saturating_sub(message.buffered());
+            self.unbuffer(stream, message.ppid, message.payload.len());
         }
     }
 

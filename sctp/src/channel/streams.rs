@@ -12,7 +12,7 @@ pub(super) const MAX_STREAM: StreamId = StreamId(65_534);
 
 /// Streams on which a remote endpoint's OPEN was refused and that are not reset in both directions
 /// yet. More than so many at once are not even refused: their OPENs are ignored.
-const MAX_REFUSED: usize = 4_096;
+const MAX_REFUSED: usize = 1_024;
 
 /// Streams with messages of a `negotiated` channel that was not opened here yet. A page and its
 /// server create such channels at about the same time, and there are few of them.
