@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use peer::{
     Certificate, ChannelId, Config, Connection, ConnectionState, Datagram, Event, Message,
-    SessionDescription, SetupRole, Transmit,
+    SessionDescription, Transmit,
 };
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -60,11 +60,6 @@ pub fn is_stun(transmit: &Transmit) -> bool {
 impl Net {
     pub fn new() -> Self {
         Self::with(config(A), config(B))
-    }
-
-    /// B answers in this role.
-    pub fn answering(role: SetupRole) -> Self {
-        Self::with(config(A), Config { answer_role: role, ..config(B) })
     }
 
     pub fn with(a: Config, b: Config) -> Self {

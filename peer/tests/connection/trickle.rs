@@ -134,7 +134,7 @@ fn row_24_ten_thousand_candidates_are_bounded() {
     let mut net = Net::new();
     let now = net.now;
     let candidate = |n: u32| {
-        format!("candidate:{n} 1 udp {n} 10.{}.{}.1 {} typ host", n / 256 % 256, n % 256, 1000 + n)
+        format!("candidate:{n} 1 udp 1 10.{}.{}.1 {} typ host", n / 256 % 256, n % 256, 1000 + n)
     };
     let refused = |end: &mut Connection, now: Instant| {
         (1..10_000).filter(|n| end.add_ice_candidate(now, candidate(*n)).is_err()).count()
