@@ -33,7 +33,7 @@ pub enum Error {
     /// The cookie is ours and older than its lifetime (RFC 9260 §5.1.5).
     #[error("the state cookie has expired")]
     StaleCookie,
-    /// The cookie is ours and belongs to no situation we are in (RFC 9260 §5.2.4, table 12).
+    /// The cookie is ours and belongs to no situation we are in (RFC 9260 §5.2.4).
     #[error("the state cookie does not fit the association")]
     UnexpectedCookie,
     /// The association is closed; nothing is awaited from the network any more.

@@ -93,7 +93,7 @@ fn translate(packet: &Packet, replaced: &Init, ours: &Init, cookie: Option<&Byte
         let mut chunk = chunk.clone();
         match &mut chunk {
             Chunk::CookieEcho(CookieEcho { cookie: echoed }) => {
-                *echoed = cookie.expect("an INIT ACK of ours before").clone();
+                *echoed = cookie.unwrap().clone();
             }
             Chunk::Sack(sack) => {
                 sack.cumulative_tsn = tsn(sack.cumulative_tsn);

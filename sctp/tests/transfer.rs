@@ -14,8 +14,9 @@ fn exact(link: Link, seed: u64) -> Pair {
     pair.connect();
     let mut expected = vec![Vec::new(); 4];
     for number in 0..60u64 {
-        let stream = (number % 4) as u16;
-        let length = [1, 64, 1160, 1161, 5000, 65_536][(number % 6) as usize];
+        let stream = u16::try_from(number % 4).unwrap();
+        let length = [1, 64, 1160, 1161, 5000, 65_536]
+            [usize::from(stream) % 4 + usize::try_from(number / 20).unwrap() % 3];
         let payload = octets(length, number);
         expected[usize::from(stream)].push(payload.clone());
         let ordered = stream != 3;
@@ -24,8 +25,8 @@ fn exact(link: Link, seed: u64) -> Pair {
     }
     pair.run_until(|pair| pair.count(A) == 60 && pair.count(B) == 60);
     for end in [A, B] {
-        for (stream, expected) in expected.iter_mut().enumerate() {
-            let mut messages = pair.messages(end, stream as u16);
+        for (stream, expected) in (0..).zip(&mut expected) {
+            let mut messages = pair.messages(end, stream);
             if stream == 3 {
                 messages.sort();
                 expected.sort();

@@ -455,10 +455,10 @@ mod tests {
                 let mut message = Vec::new();
                 for (at, &length) in lengths.iter().enumerate() {
                     position += 1;
-                    let payload = vec![position as u8; length];
+                    let payload = vec![position.to_be_bytes()[7]; length];
                     message.extend_from_slice(&payload);
                     let mut data = fragment(at == 0, at + 1 == lengths.len(), payload.into());
-                    data.ssn = Ssn(number as u16);
+                    data.ssn = Ssn(u16::try_from(number).unwrap());
                     fragments.push((position, data));
                 }
                 expected.push(message);

@@ -323,9 +323,9 @@ mod tests {
                 prop_assert_eq!(arrival == Arrival::Duplicate, !set.insert(offset));
                 let cumulative = (0..).take_while(|offset| set.contains(offset)).count();
                 prop_assert_eq!(tsns.cumulative, cumulative as u64);
-                let beyond: usize = tsns.ranges.iter()
-                    .map(|&(first, last)| (last - first + 1) as usize).sum();
-                prop_assert_eq!(beyond + cumulative, set.len());
+                let beyond: u64 = tsns.ranges.iter()
+                    .map(|&(first, last)| last - first + 1).sum();
+                prop_assert_eq!(beyond + cumulative as u64, set.len() as u64);
             }
         }
     }

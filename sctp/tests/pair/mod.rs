@@ -49,6 +49,9 @@ pub struct End {
     pub sent: Vec<Bytes>,
 }
 
+/// Decides on the packets to an end.
+pub type Drop = Box<dyn FnMut(usize, &Bytes) -> bool>;
+
 pub struct Pair {
     pub ends: [End; 2],
     pub now: Instant,
@@ -57,7 +60,7 @@ pub struct Pair {
     in_flight: BinaryHeap<Reverse<(Instant, u64, usize, Bytes)>>,
     count: u64,
     /// Answers whether the n-th packet to this end is lost, beyond `link.loss`.
-    pub drop: Box<dyn FnMut(usize, &Bytes) -> bool>,
+    pub drop: Drop,
 }
 
 pub const A: usize = 0;
