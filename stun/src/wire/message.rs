@@ -67,6 +67,10 @@ impl Message {
     /// The field that is wrong: truncated, of a wrong size, with a forbidden value; a length other
     /// than the datagram's; a FINGERPRINT that is wrong or not last; over [`MAX_ATTRIBUTES`].
     pub fn parse(datagram: &[u8]) -> Result<Self, ParseError> {
+        let (mut rest, header) = Header::parse(datagram)?;
+        if usize::from(header.length) != rest.len() {
+            return Err(ParseError::forbidden("message length", datagram.len().saturating_sub(2)));
+        }
         let octets = Bytes::copy_from_slice(datagram);
         // The fields are read from the datagram itself, so that whoever listens to `wire` finds them
         // there; what has to last is a slice of the one copy.
@@ -77,10 +81,6 @@ impl Message {
                 _ => Bytes::copy_from_slice(part),
             }
         };
-        let (mut rest, header) = Header::parse(datagram)?;
-        if usize::from(header.length) != rest.len() {
-            return Err(ParseError::forbidden("message length", datagram.len().saturating_sub(2)));
-        }
         let mut attributes = Vec::with_capacity(8);
         let mut received = Received::default();
         let mut count = 0;
