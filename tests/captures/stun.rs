@@ -2,8 +2,13 @@
 //! and is written again octet for octet.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
+use ice::{Agent, Config, Role};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use stun::{Class, Key, Message};
+use tap::capture::Datagram;
 
 use super::files::{self, Capture};
 
@@ -89,4 +94,22 @@ fn responses_mirror_the_address_of_their_request() {
             }
         }
     }
+}
+
+/// Checks meant for others: an agent of ours discards them all and sends nothing.
+#[test]
+fn row_18_an_agent_answers_no_check_meant_for_others() {
+    let now = Instant::now();
+    let mut agent = Agent::new(Config::new(Role::Controlled), StdRng::seed_from_u64(1));
+    let local = "127.0.0.1:5000".parse().unwrap();
+    agent.add_local_candidate(now, local).unwrap();
+    for capture in files::udp() {
+        for Datagram { source, payload, .. } in files::by_first_octet(&capture, 0..=3) {
+            let datagram = ice::Datagram { local, remote: *source, payload };
+            assert!(agent.handle_datagram(now, datagram).is_err());
+            assert_eq!(agent.poll_transmit(now), None);
+            assert!(!agent.is_validated(local, *source));
+        }
+    }
+    assert_eq!(agent.pair_stats().count(), 0);
 }
