@@ -1,1 +1,37 @@
-//! (being written)
+//! A WebRTC peer: offer and answer, the layers put together, and data channels for applications.
+//!
+//! ```text
+//!  Connection    sans-IO: descriptions, datagrams and messages in, the same out
+//!    negotiation   JSEP (RFC 9429)            demux   RFC 7983
+//!    connection    ICE, DTLS, SCTP as one     pump    what comes out of one goes into the next
+//!    stats         W3C's getStats
+//! ```
+//!
+//! The layers are crates of their own: `sdp`, `ice` (on `stun`), `dtls`, `sctp`. This one knows them
+//! all and none of them knows another; see [`Connection`] for how they meet.
+//!
+//! Book: the chapters on offer and answer, and on the pump.
+
+mod config;
+mod connection;
+mod demux;
+pub mod driver;
+mod error;
+pub mod handle;
+mod negotiation;
+mod pump;
+pub mod stats;
+
+pub use config::Config;
+pub use connection::{
+    ChannelInfo, CloseReason, Connection, ConnectionState, DataChannelInit, Datagram, Event,
+    IceCandidate, Message, SendError, Transmit,
+};
+pub use demux::Protocol;
+pub use driver::Endpoint;
+pub use dtls::Certificate;
+pub use error::Error;
+pub use handle::{ChannelError, ChannelState, DataChannel, PeerConnection, PeerEvent};
+pub use negotiation::{SdpType, SessionDescription, SetupRole, SignalingState};
+pub use sctp::channel::ChannelId;
+pub use stats::Stats;

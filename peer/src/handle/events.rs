@@ -1,0 +1,27 @@
+//! What a [`PeerConnection`](super::PeerConnection) tells its application.
+
+use std::net::SocketAddr;
+
+use super::DataChannel;
+use crate::{CloseReason, ConnectionState, IceCandidate};
+
+/// News of a connection, in the order in which it happened. In brackets the W3C's name.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum PeerEvent {
+    /// The state of the connection changed (`connectionstatechange`).
+    ConnectionState(ConnectionState),
+    /// A local candidate for the peer, or `None` when there will be no more (`icecandidate`).
+    IceCandidate(Option<IceCandidate>),
+    /// ICE sends on this pair of addresses from now on (`selectedcandidatepairchange`).
+    SelectedPair {
+        /// Ours.
+        local: SocketAddr,
+        /// The peer's.
+        remote: SocketAddr,
+    },
+    /// The peer has opened a channel (`datachannel`). It is open. Dropping it closes it.
+    DataChannel(DataChannel),
+    /// The connection is over, by this or by the other side. Nothing follows.
+    Closed(CloseReason),
+}

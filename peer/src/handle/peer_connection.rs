@@ -1,0 +1,186 @@
+//! The handle of one connection.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::data_channel::DataChannel;
+use super::events::PeerEvent;
+use super::line::ChannelState;
+use super::shared::Shared;
+use crate::driver::{Endpoint, Request, Task};
+use crate::{
+    Config, ConnectionState, DataChannelInit, Error, IceCandidate, SessionDescription, Stats,
+};
+
+/// A connection to a peer, an `RTCPeerConnection` in the W3C's words.
+///
+/// All methods take `&self`, so it can be shared in an [`Arc`]. The methods of offer and answer are
+/// carried out in the order in which they are called. Dropping it closes the connection, in the
+/// background; [`close`](PeerConnection::close) waits until the peer has been told.
+#[derive(Debug)]
+pub struct PeerConnection {
+    requests: mpsc::Sender<Request>,
+    shared: Arc<Shared>,
+}
+
+impl PeerConnection {
+    /// A connection on a UDP socket of its own. Use [`Endpoint::connection`] to share one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Socket`] if there is no socket to be had, or what is wrong with `config`.
+    pub async fn new(config: Config) -> Result<PeerConnection, Error> {
+        let endpoint = Endpoint::bind(0).await.map_err(|error| Error::Socket(error.kind()))?;
+        endpoint.connection(config)
+    }
+
+    pub(crate) fn from_parts(
+        requests: mpsc::Sender<Request>,
+        shared: Arc<Shared>,
+    ) -> PeerConnection {
+        PeerConnection { requests, shared }
+    }
+
+    /// Has the task do something with the connection.
+    async fn request<T, F>(&self, action: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Task, Instant) -> T + Send + 'static,
+    {
+        let (answer, outcome) = oneshot::channel();
+        let request: Request = Box::new(move |task, now| {
+            // The asker may have gone meanwhile.
+            let _ = answer.send(action(task, now));
+        });
+        self.requests.send(request).await.map_err(|_| Error::Closed)?;
+        outcome.await.map_err(|_| Error::Closed)
+    }
+
+    /// An offer (RFC 9429 §4.1.8).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`], or why there can be none now.
+    pub async fn create_offer(&self) -> Result<SessionDescription, Error> {
+        self.request(|task, now| task.connection.create_offer(now)).await?
+    }
+
+    /// An answer to the remote offer (RFC 9429 §4.1.9).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`], or why there can be none now.
+    pub async fn create_answer(&self) -> Result<SessionDescription, Error> {
+        self.request(|task, now| task.connection.create_answer(now)).await?
+    }
+
+    /// Applies a description of ours (RFC 9429 §4.1.10), or takes it back with a rollback.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`], or why the description cannot be applied.
+    pub async fn set_local_description(
+        &self,
+        description: SessionDescription,
+    ) -> Result<(), Error> {
+        self.request(|task, now| task.connection.set_local_description(now, description)).await?
+    }
+
+    /// Applies a description of the peer (RFC 9429 §4.1.11), or takes it back with a rollback.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`], or why the description cannot be applied.
+    pub async fn set_remote_description(
+        &self,
+        description: SessionDescription,
+    ) -> Result<(), Error> {
+        self.request(|task, now| task.connection.set_remote_description(now, description)).await?
+    }
+
+    /// The local description with all candidates known by now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`].
+    pub async fn local_description(&self) -> Result<Option<SessionDescription>, Error> {
+        self.request(|task, _| task.connection.local_description()).await
+    }
+
+    /// Adds a candidate of the peer (RFC 9429 §4.1.18). An empty one says that none will follow.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`], or what is wrong with the candidate.
+    pub async fn add_ice_candidate(&self, candidate: IceCandidate) -> Result<(), Error> {
+        self.request(|task, now| task.connection.add_ice_candidate(now, candidate)).await?
+    }
+
+    /// Opens a data channel. The first one has to be opened before the offer is made.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`], or what is wrong with `init`.
+    pub async fn create_data_channel(
+        &self,
+        label: &str,
+        init: DataChannelInit,
+    ) -> Result<DataChannel, Error> {
+        let label = label.to_owned();
+        self.request(move |task, now| {
+            let id = task.connection.create_data_channel(now, &label, init)?;
+            task.adopt(id, ChannelState::Connecting).ok_or(Error::Closed)
+        })
+        .await?
+    }
+
+    /// What happened next; `None` when the connection is over and all was told.
+    ///
+    /// Events wait in a bounded queue: an application that wants channels of its peer has to ask.
+    pub async fn next_event(&self) -> Option<PeerEvent> {
+        self.shared.next_event().await
+    }
+
+    /// The state of the connection.
+    pub fn connection_state(&self) -> ConnectionState {
+        *self.shared.state().borrow()
+    }
+
+    /// Waits until the connection is connected.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`] if it has failed or is closed instead.
+    pub async fn connected(&self) -> Result<(), Error> {
+        let mut state = self.shared.state().subscribe();
+        let decided = state.wait_for(|state| {
+            matches!(
+                state,
+                ConnectionState::Connected | ConnectionState::Failed | ConnectionState::Closed
+            )
+        });
+        match decided.await.as_deref() {
+            Ok(ConnectionState::Connected) => Ok(()),
+            _ => Err(Error::Closed),
+        }
+    }
+
+    /// Numbers about the connection and its channels.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`].
+    pub async fn get_stats(&self) -> Result<Stats, Error> {
+        self.request(|task, now| task.connection.get_stats(now)).await
+    }
+
+    /// Closes the connection and waits until the peer has been told, as far as one can know: the
+    /// end of the association and of the DTLS connection has been sent.
+    pub async fn close(&self) {
+        // If the task is gone, the connection is closed.
+        let _ = self.request(|task, now| task.close(now)).await;
+        self.requests.closed().await;
+    }
+}

@@ -1,0 +1,116 @@
+//! `peer call`: the client of the same contract, for this or any other implementation of it.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use peer::{DataChannel, Error, PeerConnection, PeerEvent, SessionDescription};
+
+use super::cli::CallArgs;
+use super::failure::{Explain, Failure};
+use super::serve::interrupt;
+use super::signalling::{RemoteSession, Signalling};
+use super::transfer::Source;
+use super::{chat, transfer};
+
+/// Calls, and does what was asked for until it is done, fails or is interrupted.
+pub(crate) async fn call(arguments: CallArgs) -> Result<(), Failure> {
+    let timeout = Duration::from_secs(arguments.timeout);
+    let signalling = Signalling::new(&arguments.url, timeout)?;
+    // A file that cannot be read is known before anybody is called.
+    let source = match &arguments.send {
+        Some(path) => Some(Source::open(path).await?),
+        None => None,
+    };
+    let default = if source.is_some() { "file" } else { "chat" };
+    let label = arguments.channel.as_deref().unwrap_or(default);
+
+    let connection = PeerConnection::new(super::config())
+        .await
+        .explain(|| "cannot start a connection".into())?;
+    let start = Instant::now();
+    let channel = connection
+        .create_data_channel(label, peer::DataChannelInit::default())
+        .await
+        .explain(|| "cannot make a channel".into())?;
+    let mut session = None;
+    let outcome = tokio::select! {
+        outcome = async {
+            session = Some(negotiate(&connection, &signalling).await?);
+            open(&connection, &channel, timeout).await?;
+            tell(&connection, start).await;
+            match source {
+                Some(source) => transfer::run(&channel, source, timeout).await,
+                None => chat::run(&channel, timeout).await,
+            }
+        } => outcome,
+        outcome = interrupt() => outcome.and(Err(Failure::interrupted())),
+    };
+    connection.close().await;
+    if let Some(session) = session {
+        session.end().await;
+    }
+    outcome
+}
+
+/// Offers, with all candidates, and applies the answer.
+async fn negotiate(
+    connection: &PeerConnection,
+    signalling: &Signalling,
+) -> Result<RemoteSession, Failure> {
+    let cannot_offer = || "cannot make an offer".to_owned();
+    let offer = connection.create_offer().await.explain(cannot_offer)?;
+    connection.set_local_description(offer).await.explain(cannot_offer)?;
+    let offer = connection.local_description().await.explain(cannot_offer)?;
+    let offer = offer.ok_or(Error::Closed).explain(cannot_offer)?;
+    let (answer, session) = signalling.offer(offer.sdp).await?;
+    let answer = SessionDescription::answer(&answer);
+    match connection.set_remote_description(answer).await {
+        Ok(()) => Ok(session),
+        Err(error) => {
+            session.end().await;
+            Err(Failure::new(format!("the answer cannot be used: {error}")))
+        }
+    }
+}
+
+/// Waits until the channel is open.
+async fn open(
+    connection: &PeerConnection,
+    channel: &DataChannel,
+    timeout: Duration,
+) -> Result<(), Failure> {
+    match tokio::time::timeout(timeout, channel.opened()).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(closed(connection).await),
+        Err(_) => Err(Failure::new(format!(
+            "no connection within {} seconds: the peer answered, but no path to it works",
+            timeout.as_secs()
+        ))),
+    }
+}
+
+/// Why the channel is closed, as far as the connection knows.
+async fn closed(connection: &PeerConnection) -> Failure {
+    const NEWS_TIMEOUT: Duration = Duration::from_millis(500);
+    let reason = async {
+        while let Some(event) = connection.next_event().await {
+            if let PeerEvent::Closed(reason) = event {
+                return Some(reason);
+            }
+        }
+        None
+    };
+    match tokio::time::timeout(NEWS_TIMEOUT, reason).await {
+        Ok(Some(reason)) => Failure::new(format!("the connection failed: {reason}")),
+        _ => Failure::new("the peer closed the channel before it was open"),
+    }
+}
+
+/// Tells the user that the channel is open.
+async fn tell(connection: &PeerConnection, start: Instant) {
+    let milliseconds = start.elapsed().as_secs_f64() * 1000.0;
+    let pair = connection.get_stats().await.ok().and_then(|statistics| statistics.selected_candidate_pair);
+    let path = pair.map_or_else(String::new, |pair| format!(", {} to {}", pair.local, pair.remote));
+    // Without stderr there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "peer: open after {milliseconds:.1} ms{path}");
+}

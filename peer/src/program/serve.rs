@@ -1,0 +1,130 @@
+//! `peer serve`: HTTP for the page and the signalling, one UDP socket for the rest.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use peer::Endpoint;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{debug, info};
+
+use super::cli::{Listen, ServeArgs};
+use super::failure::{Explain, Failure};
+use super::http;
+use super::sessions::Sessions;
+
+/// How long the farewells of all connections and the answers under way may take at the end.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// How often another port is tried when 0 was asked for and only one IP version has it free.
+const PORT_TRIES: usize = 16;
+
+/// Serves until the user ends it.
+pub(crate) async fn serve(arguments: ServeArgs) -> Result<(), Failure> {
+    let listeners = listen(arguments.listen).await?;
+    let endpoint = Endpoint::bind(arguments.udp_port)
+        .await
+        .map_err(|error| cannot_bind("UDP port", &arguments.udp_port.to_string(), &error))?;
+    let first = listeners.first().ok_or_else(|| Failure::new("there is no address to listen on"))?;
+    let address = first.local_addr().explain(|| "cannot listen".into())?;
+    announce(arguments.listen, address)?;
+    info!(udp_port = endpoint.port(), "serving");
+
+    let sessions = Sessions::new(endpoint.clone(), arguments.max_sessions);
+    let router = http::router(sessions, arguments.cors);
+    let (stop, stopping) = watch::channel(false);
+    let mut servers = JoinSet::new();
+    for listener in listeners {
+        let mut stopping = stopping.clone();
+        let server = axum::serve(listener, router.clone()).with_graceful_shutdown(async move {
+            // An error says that the other end is gone, which means the same.
+            let _ = stopping.wait_for(|stop| *stop).await;
+        });
+        servers.spawn(server.into_future());
+    }
+
+    interrupt().await?;
+    info!("closing");
+    stop.send_replace(true);
+    let farewell = async {
+        endpoint.close().await;
+        servers.join_all().await;
+    };
+    if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
+        debug!("some client keeps its HTTP connection");
+    }
+    Ok(())
+}
+
+/// Binds to every address asked for.
+async fn listen(listen: Listen) -> Result<Vec<TcpListener>, Failure> {
+    let mut outcome = try_listen(listen).await;
+    if listen == Listen::Loopback(0) {
+        for _ in 1..PORT_TRIES {
+            if outcome.is_ok() {
+                break;
+            }
+            outcome = try_listen(listen).await;
+        }
+    }
+    outcome
+}
+
+async fn try_listen(listen: Listen) -> Result<Vec<TcpListener>, Failure> {
+    let mut listeners = Vec::<TcpListener>::new();
+    for mut address in listen.addresses() {
+        if let Some(first) = listeners.first() {
+            address.set_port(first.local_addr().explain(|| "cannot listen".into())?.port());
+        }
+        match TcpListener::bind(address).await {
+            Ok(listener) => listeners.push(listener),
+            // Without IPv6, `localhost` means 127.0.0.1. But if its port is taken by somebody
+            // else, browsers would find that program instead.
+            Err(error) if !listeners.is_empty() && error.kind() != io::ErrorKind::AddrInUse => {
+                debug!(%address, %error, "not listening there");
+            }
+            Err(error) => return Err(cannot_bind("address", &address.to_string(), &error)),
+        }
+    }
+    Ok(listeners)
+}
+
+fn cannot_bind(what: &str, which: &str, error: &io::Error) -> Failure {
+    let flag = if what == "address" { "--listen" } else { "--udp-port" };
+    Failure::new(match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("the {what} {which} is in use by another program; choose another with {flag}")
+        }
+        _ => format!("cannot use the {what} {which}: {error}"),
+    })
+}
+
+/// The one line that tells where the page is.
+fn announce(listen: Listen, address: SocketAddr) -> Result<(), Failure> {
+    let host = match listen {
+        Listen::Loopback(_) => format!("localhost:{}", address.port()),
+        Listen::Address(_) => address.to_string(),
+    };
+    let mut stdout = io::stdout();
+    writeln!(stdout, "Open http://{host} in a browser")
+        .and_then(|()| stdout.flush())
+        .explain(|| "cannot write to stdout".into())
+}
+
+/// Completes when the user wants the program to end.
+pub(super) async fn interrupt() -> Result<(), Failure> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate =
+            signal(SignalKind::terminate()).explain(|| "cannot wait for signals".into())?;
+        tokio::select! {
+            outcome = tokio::signal::ctrl_c() => outcome.explain(|| "cannot wait for signals".into()),
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await.explain(|| "cannot wait for signals".into())
+}

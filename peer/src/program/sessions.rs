@@ -1,0 +1,208 @@
+//! The sessions of `peer serve`: from an offer until its connection ends.
+//!
+//! ```text
+//!   offer ► Sessions::open ─► Session ── PeerConnection
+//!                   │            └ task: events; one echo task for each channel
+//!                   └ table by id ── removed when the connection ends, for whatever reason:
+//!                                    DELETE, closed by the client, consent lost (RFC 7675),
+//!                                    or never connected
+//! ```
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use peer::{
+    ChannelInfo, ConnectionState, DataChannel, Endpoint, Error, PeerConnection, PeerEvent,
+    SessionDescription,
+};
+use ring::rand::{SecureRandom, SystemRandom};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::{debug, info};
+
+use super::echo::echo;
+
+/// How long a session may take to connect: what is half-open after that is freed, so that offers
+/// alone cannot fill the table for long.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(25);
+
+/// The channels a session remembers for its report. A client may open and close them for ever.
+const MAX_CHANNELS_REPORTED: usize = 2048;
+
+/// Random octets in an id, which is all that protects a session from other users of the service.
+const ID_LENGTH: usize = 16;
+
+/// All sessions. Cheap to clone; all clones are one.
+#[derive(Clone, Debug)]
+pub(super) struct Sessions {
+    endpoint: Endpoint,
+    /// A permit for each session there may be.
+    room: Arc<Semaphore>,
+    table: Arc<Mutex<HashMap<String, Arc<Session>>>>,
+}
+
+/// Why an offer was not answered.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// There are as many sessions as there may be.
+    Full,
+    /// The offer cannot be used, and why.
+    Offer(Error),
+    /// No randomness, or some such thing that is nobody's fault.
+    Internal(String),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Refusal {
+        Refusal::Offer(error)
+    }
+}
+
+/// One client's connection.
+#[derive(Debug)]
+pub(super) struct Session {
+    connection: PeerConnection,
+    channels: Mutex<Channels>,
+    /// Held from a remote offer until it is answered, so that two offers do not mix.
+    negotiating: tokio::sync::Mutex<()>,
+    _room: OwnedSemaphorePermit,
+}
+
+/// The channels the client opened.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Channels {
+    /// How many there have been.
+    pub(super) opened: u64,
+    /// How many of them are open.
+    pub(super) open: u64,
+    /// The first of them, in order.
+    pub(super) reported: Vec<ChannelInfo>,
+}
+
+impl Sessions {
+    /// No sessions yet, on `endpoint`, and never more than `limit`.
+    pub(super) fn new(endpoint: Endpoint, limit: usize) -> Sessions {
+        let room = Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
+        Sessions { endpoint, room, table: Arc::default() }
+    }
+
+    /// Answers an offer with a new session; returns its id and the answer.
+    pub(super) async fn open(&self, offer: &str) -> Result<(String, String), Refusal> {
+        let room = Arc::clone(&self.room).try_acquire_owned().map_err(|_| Refusal::Full)?;
+        let id = new_id()?;
+        let connection = self.endpoint.connection(super::config())?;
+        let session = Arc::new(Session {
+            connection,
+            channels: Mutex::default(),
+            negotiating: tokio::sync::Mutex::default(),
+            _room: room,
+        });
+        let answer = session.answer(offer).await?;
+        lock(&self.table).insert(id.clone(), Arc::clone(&session));
+        info!(session = id, "opened");
+        let (sessions, key) = (self.clone(), id.clone());
+        tokio::spawn(async move {
+            session.run().await;
+            lock(&sessions.table).remove(&key);
+            info!(session = key, "ended");
+        });
+        Ok((id, answer))
+    }
+
+    /// The session with this id.
+    pub(super) fn get(&self, id: &str) -> Option<Arc<Session>> {
+        lock(&self.table).get(id).cloned()
+    }
+
+    /// Takes the session with this id out of the table.
+    pub(super) fn remove(&self, id: &str) -> Option<Arc<Session>> {
+        lock(&self.table).remove(id)
+    }
+}
+
+impl Session {
+    /// Applies a remote offer and returns the answer, with all candidates.
+    pub(super) async fn answer(&self, offer: &str) -> Result<String, Error> {
+        let _one_at_a_time = self.negotiating.lock().await;
+        let connection = &self.connection;
+        connection.set_remote_description(SessionDescription::offer(offer)).await?;
+        let answer = connection.create_answer().await?;
+        connection.set_local_description(answer).await?;
+        let answer = connection.local_description().await?.ok_or(Error::Closed)?;
+        Ok(answer.sdp)
+    }
+
+    /// The connection.
+    pub(super) fn connection(&self) -> &PeerConnection {
+        &self.connection
+    }
+
+    /// The channels as of now.
+    pub(super) fn channels(&self) -> Channels {
+        lock(&self.channels).clone()
+    }
+
+    /// Lives until the connection ends.
+    async fn run(self: &Arc<Session>) {
+        let turn = Arc::new(Semaphore::new(1));
+        let connected = tokio::time::timeout(CONNECT_DEADLINE, self.connection.connected()).await;
+        if !matches!(connected, Ok(Ok(()))) {
+            debug!("the client did not connect");
+            self.connection.close().await;
+        }
+        while let Some(event) = self.connection.next_event().await {
+            match event {
+                PeerEvent::DataChannel(channel) => {
+                    self.report(&channel);
+                    tokio::spawn(Arc::clone(self).serve(channel, Arc::clone(&turn)));
+                }
+                PeerEvent::ConnectionState(ConnectionState::Failed) => self.connection.close().await,
+                PeerEvent::Closed(reason) => debug!(%reason, "closed"),
+                _ => {}
+            }
+        }
+    }
+
+    /// Notes a new channel.
+    fn report(&self, channel: &DataChannel) {
+        let mut channels = lock(&self.channels);
+        channels.opened += 1;
+        channels.open += 1;
+        if channels.reported.len() < MAX_CHANNELS_REPORTED {
+            channels.reported.push(channel.info().clone());
+        }
+    }
+
+    /// Echoes on one channel for as long as it is open.
+    async fn serve(self: Arc<Session>, channel: DataChannel, turn: Arc<Semaphore>) {
+        echo(&channel, &turn).await;
+        channel.close();
+        lock(&self.channels).open -= 1;
+    }
+}
+
+/// An id that nobody can guess.
+fn new_id() -> Result<String, Refusal> {
+    let mut octets = [0; ID_LENGTH];
+    SystemRandom::new()
+        .fill(&mut octets)
+        .map_err(|_| Refusal::Internal("the system has no randomness".into()))?;
+    Ok(octets.iter().map(|octet| format!("{octet:02x}")).collect())
+}
+
+/// What these mutexes guard is consistent after each statement, so a panic elsewhere spoils nothing.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_long_and_never_the_same() {
+        let ids: std::collections::HashSet<_> = (0..1000).map(|_| new_id().unwrap()).collect();
+        assert_eq!(ids.len(), 1000);
+        assert!(ids.iter().all(|id| id.len() == 32));
+    }
+}
