@@ -200,6 +200,43 @@ fn an_incoming_reset_waits_for_the_last_tsn() {
 }
 
 #[test]
+fn trap_older_libwebrtc_asks_again_under_a_new_number() {
+    let mut script = established();
+    script.give(&outgoing(0, 0, &[3]));
+    assert_eq!(result(&mut script), Some(ReConfigResult::IN_PROGRESS));
+    script.give(&outgoing(1, 0, &[3]));
+    assert_eq!(result(&mut script), Some(ReConfigResult::IN_PROGRESS));
+    script.give(&data(0, 3, 0, b"x"));
+    assert_eq!(result(&mut script), Some(ReConfigResult::PERFORMED));
+    script.give(&outgoing(1, 0, &[3]));
+    assert_eq!(result(&mut script), Some(ReConfigResult::PERFORMED), "repeated");
+    script.give(&outgoing(2, 0, &[4]));
+    assert_eq!(result(&mut script), Some(ReConfigResult::PERFORMED), "the next one");
+    assert_eq!(script.events().len(), 3);
+}
+
+#[test]
+fn trap_older_libwebrtc_repeats_in_progress_to_the_old_number() {
+    let mut script = established();
+    script.association.send(script.now, StreamId(3), message("x")).unwrap();
+    script.association.reset_streams(script.now, &[StreamId(3)]).unwrap();
+    let chunks = script.take_chunks();
+    let (number, ..) = request_in(&chunks).or_else(|| request(&mut script)).unwrap();
+    // True: the message was on its way.
+    answer(&mut script, number, ReConfigResult::IN_PROGRESS);
+    script.sack(1, &[]);
+    script.later(600 * MS);
+    assert_eq!(request(&mut script).unwrap().0, number);
+    // It had arrived before we asked.
+    answer(&mut script, number, ReConfigResult::IN_PROGRESS);
+    script.later(600 * MS);
+    let (again, ..) = request(&mut script).unwrap();
+    assert_eq!(again, number.next());
+    answer(&mut script, again, ReConfigResult::PERFORMED);
+    assert_eq!(script.events(), [performed(Direction::Outgoing, &[3])]);
+}
+
+#[test]
 fn an_incoming_reset_of_all_streams() {
     let mut script = established();
     for stream in 0..3 {

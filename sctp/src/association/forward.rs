@@ -12,7 +12,7 @@
 
 use std::collections::VecDeque;
 
-use super::outstanding::{Fate, Sent};
+use super::sent::{Fate, Sent};
 use crate::wire::{SkippedStream, StreamId};
 
 /// The point and the ordered messages it skips.

@@ -18,7 +18,7 @@
 //! | `state` | the states and what exists in each |
 //! | `handshake`, `establish`, `cookie` | INIT to COOKIE ACK; both sides call at once; restart |
 //! | `receive`, `transmit`, `timers` | a packet in, a packet out, the clock |
-//! | `send_queue`, `outstanding`, `scoreboard`, `forward` | messages out |
+//! | `send_queue`, `sent`, `outstanding`, `scoreboard`, `forward` | messages out |
 //! | `received_tsns`, `reassembly`, `inbound_streams`, `inbound` | messages in |
 //! | `congestion`, `rtt` | how much, how long |
 //! | `reconfig`, `heartbeat`, `shutdown`, `out_of_the_blue`, `control` | the rest |
@@ -50,6 +50,7 @@ mod retry;
 mod rtt;
 mod scoreboard;
 mod send_queue;
+mod sent;
 mod shutdown;
 mod state;
 mod stats;
@@ -72,8 +73,8 @@ use crate::wire::{Ppid, StreamId};
 use crate::{Config, ResetError, SendError};
 use cookie::CookieJar;
 use event::Events;
-use outstanding::Limit;
 use send_queue::Queued;
+use sent::Limit;
 use state::State;
 use tcb::{Identity, Tcb};
 

@@ -12,7 +12,10 @@
 //! Each direction is reset by its sender, on its own. One request is under way at a time
 //! (RFC 6525 §5.1.1); streams that are to be reset meanwhile wait for the next one. A request's
 //! number is good for one request: repeated, it gets the same answer again, any other number is
-//! refused. Requests of other kinds are denied: data channels need none of them.
+//! refused. With one exception on each side, for older libwebrtc: after "In progress" it asks again
+//! under a new number, and repeats "In progress" for ever to the old one. So a next number is taken
+//! while a reset is in progress, and is used when the answer cannot be true: when everything before
+//! the reset had been acknowledged before we asked. Requests of other kinds are denied: data channels need none of them.
 //!
 //! Book: the chapter on channels.
 
@@ -20,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use super::event::Events;
 use super::inbound::Inbound;
+use super::outstanding::Outstanding;
 use super::retry::Retry;
 use super::send_queue::SendQueue;
 use crate::wire::{ReConfig, ReConfigParameter, ReConfigResult, RequestNumber, StreamId, Tsn};
@@ -45,6 +49,8 @@ pub(crate) struct Reconfig {
     expected: RequestNumber,
     /// The answer to the request before that.
     answered: Option<ReConfigResult>,
+    /// The answer to the expected request so far was "In progress".
+    in_progress: bool,
     /// Streams of the remote request that waits for TSNs.
     deferred: Option<(RequestNumber, Tsn, Vec<StreamId>)>,
     responses: Vec<(RequestNumber, ReConfigResult)>,
@@ -72,6 +78,8 @@ struct Request {
     timer: Retry,
     /// It is to be sent (again).
     due: bool,
+    /// When it was sent last, everything before the reset had been acknowledged.
+    nothing_before: bool,
 }
 
 impl Reconfig {
@@ -82,6 +90,7 @@ impl Reconfig {
             request: None,
             expected: RequestNumber(remote.0),
             answered: None,
+            in_progress: false,
             deferred: None,
             responses: Vec::new(),
         }
@@ -110,7 +119,7 @@ impl Reconfig {
         &mut self,
         now: Instant,
         timeout: Duration,
-        last_tsn: Tsn,
+        outstanding: &Outstanding,
         queue: &mut SendQueue,
     ) -> Option<ReConfig> {
         let mut parameters: Vec<ReConfigParameter> = self
@@ -126,13 +135,17 @@ impl Reconfig {
             let streams = queue.take_drained(MAX_STREAMS);
             let (number, timer) = (self.next, Retry::new(now, timeout));
             self.next = number.next();
-            self.request = Some(Request { number, last_tsn, streams, timer, due: true });
+            let last_tsn = outstanding.last_tsn();
+            let nothing_before = false;
+            self.request =
+                Some(Request { number, last_tsn, streams, timer, due: true, nothing_before });
         }
         if let Some(request) = &mut self.request
             && request.due
             && parameters.len() < MAX_RESPONSES
         {
             request.due = false;
+            request.nothing_before = request.last_tsn <= outstanding.cumulative_tsn();
             parameters.push(ReConfigParameter::OutgoingReset {
                 request: request.number,
                 response: self.expected.previous(),
@@ -155,7 +168,7 @@ impl Reconfig {
                     if streams.iter().any(|stream| stream.0 >= inbound_streams) {
                         self.answer(request, ReConfigResult::WRONG_SSN);
                     } else if !events.has_room() {
-                        self.respond(request, ReConfigResult::IN_PROGRESS);
+                        self.put_off(request);
                     } else {
                         self.reset(request, last_tsn, streams, inbound, events);
                     }
@@ -181,6 +194,10 @@ impl Reconfig {
         if request == self.expected {
             return true;
         }
+        if self.in_progress && request == self.expected.next() {
+            self.expected = request;
+            return true;
+        }
         let result = match self.answered {
             Some(result) if request.next() == self.expected => result,
             _ => ReConfigResult::BAD_SEQUENCE_NUMBER,
@@ -201,9 +218,9 @@ impl Reconfig {
             self.deferred = None;
             self.answer(request, ReConfigResult::PERFORMED);
         } else {
-            // The first version of a request is the one that counts.
-            self.deferred.get_or_insert((request, last_tsn, streams));
-            self.respond(request, ReConfigResult::IN_PROGRESS);
+            // The first version of a request is the one that counts; the number is the last one's.
+            self.deferred.get_or_insert((request, last_tsn, streams)).0 = request;
+            self.put_off(request);
         }
     }
 
@@ -216,9 +233,16 @@ impl Reconfig {
         }
     }
 
+    /// Not yet.
+    fn put_off(&mut self, request: RequestNumber) {
+        self.in_progress = true;
+        self.respond(request, ReConfigResult::IN_PROGRESS);
+    }
+
     /// The final answer to the expected request.
     fn answer(&mut self, request: RequestNumber, result: ReConfigResult) {
         self.expected = request.next();
+        self.in_progress = false;
         self.answered = Some(result);
         self.respond(request, result);
     }
@@ -246,6 +270,10 @@ impl Reconfig {
         if matches!(result, ReConfigResult::IN_PROGRESS | ReConfigResult::ALREADY_IN_PROGRESS) {
             request.timer = Retry::new(now, timeout);
             request.due = false;
+            if request.nothing_before {
+                request.number = self.next;
+                self.next = self.next.next();
+            }
             self.request = Some(request);
             return;
         }

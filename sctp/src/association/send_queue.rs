@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::outstanding::{Fate, Limit, Sent};
+use super::sent::{Fate, Limit, Sent};
 use super::stream_map::StreamMap;
 use crate::wire::{Ppid, Ssn, StreamId};
 

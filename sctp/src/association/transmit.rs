@@ -146,8 +146,8 @@ impl Tcb {
             return;
         }
         let timeout = self.round_trip.timeout();
-        let last_tsn = self.outstanding.last_tsn();
-        if let Some(chunk) = self.reconfig.chunk(now, timeout, last_tsn, &mut self.send_queue) {
+        let chunk = self.reconfig.chunk(now, timeout, &self.outstanding, &mut self.send_queue);
+        if let Some(chunk) = chunk {
             // It was made to fit.
             let _ = packet.push(&chunk);
         }
