@@ -170,7 +170,7 @@ pub(crate) fn chromium_flags(permissions: bool) -> Vec<&'static str> {
         "--disable-background-networking",
         "--disable-component-update",
         "--disable-sync",
-        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
     ];
     if permissions {
         flags.extend([

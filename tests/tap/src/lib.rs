@@ -11,7 +11,7 @@ pub mod capture;
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tracing::field::{Field as TracingField, Visit};
 use tracing::span;
@@ -30,6 +30,10 @@ pub struct Field {
     pub depth: usize,
 }
 
+/// A second dispatcher that lives for ever. With a single one alive, tracing asks only the thread
+/// that meets an event first, which may be one that does not listen, and remembers its "never".
+static COMPANION: OnceLock<tracing::Dispatch> = OnceLock::new();
+
 /// Runs `parse` and returns its result with every field it read from `buffer`, in order of offset,
 /// enclosing fields before enclosed ones.
 pub fn explain<T>(buffer: &[u8], parse: impl FnOnce() -> T) -> (T, Vec<Field>) {
@@ -39,6 +43,7 @@ pub fn explain<T>(buffer: &[u8], parse: impl FnOnce() -> T) -> (T, Vec<Field>) {
 /// The same for a parser that takes its buffer by value. The octets must stay in their place when
 /// the buffer moves, as those of a `Vec`, `Bytes` or `BytesMut` do.
 pub fn explain_owned<B: AsRef<[u8]>, T>(buffer: B, parse: impl FnOnce(B) -> T) -> (T, Vec<Field>) {
+    COMPANION.get_or_init(|| tracing::Dispatch::new(Tap { seen: Arc::default() }));
     let start = buffer.as_ref().as_ptr().addr();
     let length = buffer.as_ref().len();
     let seen = Arc::new(Mutex::new(Vec::new()));
