@@ -14,7 +14,7 @@ use tests::sim::{Link, Pair, Side, seeds};
 
 type Channels = Pair<DataChannels, DataChannels>;
 
-fn pair(seed: u64, link: &Link) -> Channels {
+pub(crate) fn pair(seed: u64, link: &Link) -> Channels {
     let now = Instant::now();
     let end = |salt, role| {
         let rng = StdRng::seed_from_u64(2 * seed + salt);

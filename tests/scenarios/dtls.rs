@@ -35,7 +35,7 @@ fn pair_of(seed: u64, link: &Link, client: Config, server: Config) -> Connection
     Pair::new(now, seed, link, connection(client, 0), connection(server, 1))
 }
 
-fn pair(seed: u64, link: &Link) -> Connections {
+pub(crate) fn pair(seed: u64, link: &Link) -> Connections {
     let (client, server) = configs();
     pair_of(seed, link, client, server)
 }

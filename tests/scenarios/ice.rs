@@ -62,6 +62,11 @@ impl Setup<'_> {
     }
 }
 
+/// Two agents with everything as it should be.
+pub(crate) fn pair(seed: u64, link: &Link) -> Agents {
+    PLAIN.pair(seed, link)
+}
+
 fn completed(left: &Agent, right: &Agent) -> bool {
     [left, right].iter().all(|agent| agent.state() == ConnectionState::Completed)
 }

@@ -12,5 +12,7 @@
 mod channel;
 mod dtls;
 mod ice;
+mod peer;
 mod sctp;
+mod shape;
 mod stun;

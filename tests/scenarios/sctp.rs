@@ -25,7 +25,7 @@ fn pair_of(seed: u64, link: &Link, config: &Config) -> Associations {
     Pair::new(now, seed, link, association(0), association(1))
 }
 
-fn pair(seed: u64, link: &Link) -> Associations {
+pub(crate) fn pair(seed: u64, link: &Link) -> Associations {
     pair_of(seed, link, &Config::default())
 }
 

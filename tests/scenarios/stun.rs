@@ -15,7 +15,7 @@ fn key() -> Key {
     Key::short_term("a password of at least 22")
 }
 
-fn pair(seed: u64, link: &Link) -> Pair<ClientTransaction, Responder> {
+pub(crate) fn pair(seed: u64, link: &Link) -> Pair<ClientTransaction, Responder> {
     let request = Message::request(Method::BINDING, TransactionId([9; 12]))
         .with(Attribute::Username("remote:local".into()));
     let client = ClientTransaction::new(&request, Some(key()), Timing::default());

@@ -89,3 +89,19 @@ impl Endpoint for DataChannels {
         self.poll_transmit(now).map(Datagram::without_addresses)
     }
 }
+
+impl Endpoint for peer::Connection {
+    one_shape!(peer::Event);
+
+    fn handle_datagram(&mut self, now: Instant, datagram: Datagram) -> Result<(), Box<dyn Error>> {
+        let Datagram { source, destination, payload } = datagram;
+        let payload = BytesMut::from(payload);
+        let datagram = peer::Datagram { local: destination, remote: source, payload };
+        Ok(self.handle_datagram(now, datagram)?)
+    }
+
+    fn poll_transmit(&mut self, now: Instant) -> Option<Datagram> {
+        let peer::Transmit { local, remote, payload } = self.poll_transmit(now)?;
+        Some(Datagram { source: local, destination: remote, payload })
+    }
+}

@@ -156,8 +156,19 @@ impl<L: Endpoint, R: Endpoint> Pair<L, R> {
 
     /// Lets datagrams and time flow for `span`, whatever happens.
     pub fn run_for(&mut self, span: Duration) {
+        self.run_for_with(span, |_, _, _| {});
+    }
+
+    /// The same, with `meddle` called after every step.
+    pub fn run_for_with(
+        &mut self,
+        span: Duration,
+        mut meddle: impl FnMut(Instant, &mut Side<L>, &mut Side<R>),
+    ) {
         let deadline = self.now + span;
         loop {
+            self.drain();
+            meddle(self.now, &mut self.left, &mut self.right);
             self.drain();
             match self.next_instant() {
                 Some(next) if next <= deadline => self.advance(next),
