@@ -43,11 +43,16 @@ impl Connection {
                 debug!(%error, "SCTP packet discarded");
             }
         }
+        self.notice_end_of_association(now);
+    }
+    // ANCHOR_END: pump
+
+    /// The association's end is its last event, so it is known when the events are drained.
+    fn notice_end_of_association(&mut self, now: Instant) {
         if let Some(reason) = self.association_ended {
             self.begin_closing(now, closed_by_sctp(reason));
         }
     }
-    // ANCHOR_END: pump
 
     /// Outward: the next datagram for the network. Call until `None`.
     // ANCHOR: transmit
@@ -55,6 +60,7 @@ impl Connection {
         if !matches!(self.life, Life::Running | Life::Closing(_)) {
             return None;
         }
+        self.notice_end_of_association(now);
         let transmit = self.paths.poll_transmit(now).or_else(|| self.poll_record(now));
         match &transmit {
             Some(transmit) => self.traffic.sent(transmit.payload.len()),

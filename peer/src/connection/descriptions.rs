@@ -9,7 +9,7 @@ use sdp::MaxMessageSize;
 use tracing::debug;
 
 use super::handshake::Terms;
-use super::{Connection, SctpTerms};
+use super::{CloseReason, Connection, SctpTerms};
 use crate::Error;
 use crate::negotiation::{
     Agreement, LocalTransport, Outcome, SdpType, SessionDescription, SignalingState,
@@ -74,11 +74,8 @@ impl Connection {
         if description.kind == SdpType::Offer {
             // An offer that crosses ours has taken ours back, with the restart it asked for.
             self.paths.abandon_restart();
-            let known = self.paths.remote_ufrag().map(str::to_owned);
-            let restarts = self
-                .negotiation
-                .pending_remote()
-                .is_some_and(|pending| known.is_some_and(|known| known != pending.ice_ufrag));
+            let pending = self.negotiation.pending_remote();
+            let restarts = pending.is_some_and(|pending| self.paths.is_restart(pending));
             if restarts {
                 self.paths.prepare_restart(now);
             }
@@ -89,7 +86,7 @@ impl Connection {
     }
 
     /// The next offer asks for new paths: new credentials, while data goes on over the old path
-    /// (W3C webrtc-pc `restartIce`, RFC 8445 §9).
+    /// (W3C webrtc-pc `restartIce`, RFC 8445 §9). A rollback takes the wish back with the offer.
     pub fn restart_ice(&mut self, now: Instant) {
         if self.must_run().is_ok() && self.paths.remote_ufrag().is_some() {
             self.paths.prepare_restart(now);
@@ -134,6 +131,10 @@ impl Connection {
             Outcome::Pending => {}
             Outcome::RolledBack => self.paths.abandon_restart(),
             Outcome::Agreed(Some(agreement)) => self.agree(now, *agreement),
+            // RFC 8841 §10.2: without its section the association ends.
+            Outcome::Agreed(None) if self.sctp_terms.is_some() => {
+                self.begin_closing(now, CloseReason::Remote);
+            }
             Outcome::Agreed(None) => debug!("no data section is agreed on"),
         }
         self.pump(now);

@@ -54,8 +54,8 @@ pub(crate) struct Paths {
     current: Session,
     next: Option<Agent>,
     former: Option<Session>,
-    /// The user name fragment of the peer that the current agent talks to.
-    remote_ufrag: Option<String>,
+    /// The credentials of the peer that the current agent talks to.
+    remote: Option<Credentials>,
     /// Whether an agent may have something to send: nobody is asked in vain for each datagram.
     busy: bool,
 }
@@ -70,7 +70,7 @@ impl Paths {
             current: Session { agent, selected: None },
             next: None,
             former: None,
-            remote_ufrag: None,
+            remote: None,
             busy: false,
         }
     }
@@ -105,8 +105,16 @@ impl Paths {
         [&mut self.current.agent].into_iter().chain(former).chain(&mut self.next)
     }
 
+    /// The peer's user name fragment, once an answer has settled it.
     pub(crate) fn remote_ufrag(&self) -> Option<&str> {
-        self.remote_ufrag.as_deref()
+        self.remote.as_ref().map(|remote| remote.ufrag.as_str())
+    }
+
+    /// Whether the peer's description asks for new paths: it has other credentials than before
+    /// (RFC 8839 §4.4.1.1.1).
+    pub(crate) fn is_restart(&self, remote: &RemoteTransport) -> bool {
+        let RemoteTransport { ice_ufrag, ice_pwd, .. } = remote;
+        self.remote.as_ref().is_some_and(|known| known.ufrag != *ice_ufrag || known.pwd != *ice_pwd)
     }
 
     /// The current agent, for its state and its figures.
@@ -145,21 +153,21 @@ impl Paths {
     /// Begins, or goes on, with what an answer has settled.
     pub(crate) fn agree(&mut self, now: Instant, remote: &RemoteTransport, offerer: bool) {
         self.busy = true;
-        let is_known = self.remote_ufrag.is_some();
-        let restarts = self.remote_ufrag.as_ref().is_some_and(|known| *known != remote.ice_ufrag);
-        if let Some(agent) = self.next.take_if(|_| restarts) {
+        let restarts = self.is_restart(remote);
+        // A peer that does not take part in a restart of ours goes on as before.
+        if let Some(agent) = self.next.take().filter(|_| restarts) {
             debug!("ICE restart");
             let current = Session { agent, selected: None };
             self.former = Some(std::mem::replace(&mut self.current, current));
         }
-        let agent = &mut self.current.agent;
-        if !is_known || restarts {
-            agent.set_role(now, if offerer { Role::Controlling } else { Role::Controlled });
-            agent.set_remote_lite(now, remote.ice_lite);
+        if self.remote.is_none() || restarts {
             let credentials =
                 Credentials { ufrag: remote.ice_ufrag.clone(), pwd: remote.ice_pwd.clone() };
-            match agent.set_remote_credentials(now, credentials) {
-                Ok(()) => self.remote_ufrag = Some(remote.ice_ufrag.clone()),
+            let agent = &mut self.current.agent;
+            agent.set_role(now, if offerer { Role::Controlling } else { Role::Controlled });
+            agent.set_remote_lite(now, remote.ice_lite);
+            match agent.set_remote_credentials(now, credentials.clone()) {
+                Ok(()) => self.remote = Some(credentials),
                 Err(error) => debug!(%error, "the remote credentials stay as they were"),
             }
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use peer::{CloseReason, ConnectionState, Error, Event, Message, SendError};
+use peer::{CloseReason, ConnectionState, Error, Event, Message, SendError, SessionDescription};
 
 use crate::net::{A, B, Net, is_stun};
 
@@ -111,4 +111,39 @@ fn a_channel_closes_on_both_sides_and_the_connection_lives() {
     let again = net.ends[B].create_data_channel(net.now, "again", Default::default()).unwrap();
     let there = net.incoming(A);
     net.deliver(B, again, there, "hello");
+}
+
+/// The peer stops the data section in a re-offer: the association ends (RFC 8841 §10.2).
+#[test]
+fn an_offer_without_its_data_section_ends_the_connection() {
+    let (mut net, ours, _) = Net::connected();
+    let now = net.now;
+    let offer = net.ends[B].create_offer(now).unwrap();
+    let port = offer.sdp.lines().find(|line| line.starts_with("m=")).unwrap();
+    let stopped = "m=application 0 UDP/DTLS/SCTP webrtc-datachannel";
+    let stopped = SessionDescription::offer(offer.sdp.replace(port, stopped));
+    net.ends[A].set_remote_description(now, stopped).unwrap();
+    let answer = net.ends[A].create_answer(now).unwrap();
+    assert!(answer.sdp.contains("m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\n"));
+    net.ends[A].set_local_description(now, answer).unwrap();
+    net.run(SECOND);
+    assert!(net.events[A].contains(&Event::ChannelClosed(ours)));
+    for end in [A, B] {
+        assert_eq!(net.events[end].last(), Some(&Event::Closed(CloseReason::Remote)));
+    }
+}
+
+/// The association alone is aborted: DTLS says goodbye, too, and nothing lingers.
+#[test]
+fn a_lost_close_notify_is_made_good_by_the_abort() {
+    let (mut net, ..) = Net::connected();
+    net.run(SECOND);
+    let mut farewells = 0;
+    net.passes = Box::new(move |end, transmit| {
+        farewells += usize::from(end == A && !is_stun(transmit));
+        farewells < 2
+    });
+    net.ends[A].close(net.now);
+    net.run(4 * net.delay);
+    assert_eq!(net.events[B].last(), Some(&Event::Closed(CloseReason::Remote)));
 }
