@@ -66,9 +66,8 @@ fn we_offer_and_aiortc_answers() {
     let mut serving = Running::start(&mut aiortc(&["serve", &port.to_string()]));
     assert_eq!(serving.first_line().trim(), "ready");
     let url = format!("http://127.0.0.1:{port}");
-    let mut calling = Running::start(
-        peer().args(["call", &url]).stdin(Stdio::piped()).stdout(Stdio::piped()),
-    );
+    let mut calling =
+        Running::start(peer().args(["call", &url]).stdin(Stdio::piped()).stdout(Stdio::piped()));
     let mut input = calling.0.stdin.take().unwrap();
     let mut lines = BufReader::new(calling.0.stdout.take().unwrap()).lines();
     writeln!(input, "hello aiortc").unwrap();

@@ -123,8 +123,13 @@ impl Association {
         // RFC 9260 §9.2: after SHUTDOWN ACK or SHUTDOWN of the other side no DATA is awaited.
         let takes_data =
             !matches!(self.state, State::ShutdownReceived(_) | State::ShutdownAckSent(..));
+        let is_early = matches!(self.state, State::CookieEchoed(..));
         let Some(tcb) = self.state.tcb_mut() else { return Then::Stop };
         match chunk {
+            // The COOKIE ACK is lost or late; what we cannot answer yet will come again (§6).
+            Chunk::Data(_) | Chunk::ForwardTsn(_) | Chunk::ReConfig(_) if is_early => {
+                return Then::Stop;
+            }
             Chunk::Data(data) if data.payload.is_empty() => {
                 let cause = Cause::no_user_data(data.tsn);
                 self.abort_with(cause, CloseReason::ProtocolViolation);
