@@ -31,6 +31,7 @@ mod message;
 mod paths;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -134,7 +135,6 @@ struct Reported {
 /// # let _ = channel;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 pub struct Connection {
     pub(crate) negotiation: Negotiation,
     pub(crate) paths: Paths,
@@ -154,6 +154,17 @@ pub struct Connection {
     early_candidates: Vec<IceCandidate>,
     max_message_size: usize,
     reported: Reported,
+}
+
+/// The state, and nothing secret: the descriptions hold passwords.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("state", &self.connection_state())
+            .field("signaling_state", &self.signaling_state())
+            .field("path", &self.paths.path())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Connection {

@@ -81,7 +81,7 @@ pub(crate) enum Outcome {
 }
 
 /// A description and its type.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Described {
     kind: SdpType,
     session: Session,
@@ -103,7 +103,6 @@ impl Agreed {
 }
 
 /// An exchange under way: exactly what its state needs.
-#[derive(Debug)]
 enum State {
     Stable,
     HaveLocalOffer { offer: Session },
@@ -112,8 +111,7 @@ enum State {
     HaveRemotePranswer { offer: Session, answer: Session },
 }
 
-/// The negotiation of one connection.
-#[derive(Debug)]
+/// The negotiation of one connection. It does not print: descriptions hold passwords.
 pub(crate) struct Negotiation {
     /// `<sess-id>`: 63 random bits (RFC 9429 §5.2.1).
     session_id: u64,

@@ -7,6 +7,8 @@
 //! comes after it can forget to check one.
 //! Book: the chapter on offer and answer.
 
+use std::fmt;
+
 use dtls::Fingerprint;
 use sdp::{MaxMessageSize, Section, Session, Setup};
 
@@ -25,7 +27,7 @@ const MAX_FINGERPRINTS: usize = 16;
 const DEFAULT_SCTP_PORT: u16 = 5000;
 
 /// How to reach the peer, as its description says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct RemoteTransport {
     pub(crate) ice_ufrag: String,
     pub(crate) ice_pwd: String,
@@ -38,6 +40,13 @@ pub(crate) struct RemoteTransport {
     /// As in SDP: `candidate:…`.
     pub(crate) candidates: Vec<String>,
     pub(crate) end_of_candidates: bool,
+}
+
+/// Without the password.
+impl fmt::Debug for RemoteTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteTransport").field("ufrag", &self.ice_ufrag).finish_non_exhaustive()
+    }
 }
 
 impl RemoteTransport {

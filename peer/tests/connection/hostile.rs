@@ -245,3 +245,65 @@ fn row_56_half_open_handshakes_end_in_half_a_minute() {
     assert_eq!(net.state(B), ConnectionState::Failed);
     assert!(net.events[B].iter().any(|event| matches!(event, Event::Closed(_))));
 }
+
+/// Row 1 at the signalling door: descriptions and candidates with octets changed, cut, doubled. An
+/// error leaves everything as it was; what is accepted can be answered.
+#[test]
+fn row_01_mutated_descriptions_never_panic_and_errors_change_nothing() {
+    let mut rng = StdRng::seed_from_u64(77);
+    let (mut net, ours, theirs) = Net::connected();
+    let offer = net.ends[A].create_offer(net.now).unwrap().sdp;
+    let browser = include_str!("../../../tests/fixtures/sdp/chromium-audio-video-data.offer.sdp");
+    let now = net.now;
+    for round in 0..3000 {
+        let mut text = if round % 2 == 0 { offer.clone() } else { browser.to_owned() }.into_bytes();
+        for _ in 0..rng.random_range(1..4) {
+            let at = rng.random_range(0..text.len());
+            match rng.random_range(0..4) {
+                0 => text[at] = rng.random_range(b' '..=b'~'),
+                1 => text.truncate(at.max(1)),
+                2 => drop(text.remove(at)),
+                _ => text.insert(at, rng.random_range(b'0'..=b'9')),
+            }
+            if text.is_empty() {
+                text.push(b'v');
+            }
+        }
+        let sdp = String::from_utf8(text).unwrap();
+        let end = &mut net.ends[B];
+        let before = end.remote_description();
+        match end.set_remote_description(now, SessionDescription::offer(sdp)) {
+            Ok(()) => {
+                end.create_answer(now).unwrap();
+                end.set_remote_description(now, SessionDescription::rollback()).unwrap();
+            }
+            Err(error) => assert!(!error.to_string().is_empty()),
+        }
+        assert_eq!(end.remote_description(), before);
+    }
+    net.deliver(A, ours, theirs, "unharmed");
+}
+
+#[test]
+fn row_78_a_bad_offer_says_which_line_and_why() {
+    let mut net = Net::new();
+    let now = net.now;
+    let offer = net.ends[A].create_offer(now).unwrap().sdp.replace("sctp-port:5000", "sctp-port:x");
+    let line = offer.lines().position(|line| line == "a=sctp-port:x").unwrap() + 1;
+    let error =
+        net.ends[B].set_remote_description(now, SessionDescription::offer(offer)).unwrap_err();
+    let expected = format!("the description is malformed: line {line}: malformed sctp-port");
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn row_80_a_connection_prints_no_password() {
+    let (net, ..) = Net::connected();
+    for end in &net.ends {
+        let text = end.local_description().unwrap().sdp + &end.remote_description().unwrap().sdp;
+        let printed = format!("{end:?}");
+        for line in text.lines().filter_map(|line| line.strip_prefix("a=ice-pwd:")) {
+            assert!(!printed.contains(line), "{printed}");
+        }
+    }
+}
