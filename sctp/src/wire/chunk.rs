@@ -73,7 +73,9 @@ impl ChunkType {
         OnUnknown::from_highest_bits(self.0 >> 6)
     }
 
-    const fn name(self) -> &'static str {
+    /// The RFC's name of the chunk; `Chunk Value` if the type is not known here.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::DATA => "DATA",
             Self::INIT => "INIT",
