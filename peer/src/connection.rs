@@ -199,6 +199,7 @@ impl Connection {
         })
     }
 
+    // ANCHOR: handle_datagram
     /// Takes a datagram from the network.
     ///
     /// # Errors
@@ -223,7 +224,9 @@ impl Connection {
         self.pump(now);
         handled
     }
+    // ANCHOR_END: handle_datagram
 
+    // ANCHOR: handle_dtls
     /// Hands DTLS what comes from a validated address; what it authenticates is a sign of life.
     fn handle_dtls(&mut self, now: Instant, datagram: Datagram) -> Result<(), Error> {
         let Datagram { local, remote, payload } = datagram;
@@ -237,6 +240,7 @@ impl Connection {
         }
         Ok(())
     }
+    // ANCHOR_END: handle_dtls
 
     /// RTP and RTCP are counted: no media has been agreed on.
     fn handle_media(&mut self, datagram: &Datagram) -> Result<(), Error> {

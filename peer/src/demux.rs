@@ -35,6 +35,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    // ANCHOR: classify
     /// The protocol of a datagram.
     #[must_use]
     pub fn of(datagram: &[u8]) -> Self {
@@ -46,6 +47,7 @@ impl Protocol {
             _ => Self::Unknown,
         }
     }
+    // ANCHOR_END: classify
 }
 
 #[cfg(test)]

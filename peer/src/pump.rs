@@ -102,6 +102,7 @@ impl Connection {
         }
     }
 
+    // ANCHOR: start_channels
     /// SCTP begins with the proof of who the peer is, and with nothing less (RFC 8831 §6.1).
     fn start_channels(&mut self, now: Instant, _: &Authenticated) {
         let Some(terms) = self.sctp_terms else { return };
@@ -116,6 +117,7 @@ impl Connection {
         };
         self.channels.start(now, start);
     }
+    // ANCHOR_END: start_channels
 }
 
 /// The peer's close_notify is its wish; everything else is a failure.
