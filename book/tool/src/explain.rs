@@ -94,13 +94,13 @@ fn record_in_words(record: &Record) -> Result<String, String> {
                 fragments.iter().map(message_in_words).collect();
             return Ok(messages?.join(", "));
         }
-        ContentType::HANDSHAKE => "Finished, encrypted".to_owned(),
+        ContentType::HANDSHAKE => "Finished (encrypted)".to_owned(),
         ContentType::ALERT if record.header.epoch == Epoch(0) => {
             let alert =
                 dtls::wire::Alert::parse(&record.fragment).map_err(|error| error.to_string())?;
             format!("alert {alert:?}")
         }
-        ContentType::ALERT => "alert, encrypted".to_owned(),
+        ContentType::ALERT => "alert (encrypted)".to_owned(),
         ContentType::CHANGE_CIPHER_SPEC => "ChangeCipherSpec".to_owned(),
         ContentType::APPLICATION_DATA => {
             format!("application data ({} octets)", record.fragment.len())

@@ -14,6 +14,8 @@ const LEFT: usize = 120;
 const RIGHT: usize = 600;
 const ROW: usize = 30;
 const TOP: usize = 50;
+/// Characters that fit between the lifelines.
+const LONGEST_LABEL: usize = 66;
 
 struct Step {
     number: usize,
@@ -127,13 +129,19 @@ fn svg(left: &str, right: &str, steps: &[Step]) -> String {
     }
     for (row, step) in steps.iter().enumerate() {
         let y = TOP + row * ROW + 12;
+        // A long label is squeezed between the lifelines.
+        let squeeze = if step.summary.len() > LONGEST_LABEL {
+            format!(" textLength=\"{}\" lengthAdjust=\"spacingAndGlyphs\"", RIGHT - LEFT - 16)
+        } else {
+            String::new()
+        };
         let (tail, head, tip) =
             if step.from_first { (LEFT, RIGHT, RIGHT - 8) } else { (RIGHT, LEFT, LEFT + 8) };
         let _ = write!(
             out,
             "<line x1=\"{tail}\" y1=\"{y}\" x2=\"{head}\" y2=\"{y}\" class=\"arrow\"/>\
              <path d=\"M{tip} {} L{head} {y} L{tip} {}\" class=\"arrow\"/>\
-             <text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>\
+             <text x=\"{}\" y=\"{}\" text-anchor=\"middle\"{squeeze}>{}</text>\
              <text x=\"{}\" y=\"{}\" text-anchor=\"end\" class=\"time\">{}</text>",
             y - 4,
             y + 4,
