@@ -265,8 +265,7 @@ async fn a_peer_that_keeps_everything_is_a_timeout() {
     });
     let url = keeper.await;
     let file = file(100_000);
-    let output =
-        call(&[&url, "--timeout", "1", "--send", file.path().to_str().unwrap()], "").await;
+    let output = call(&[&url, "--timeout", "1", "--send", file.path().to_str().unwrap()], "").await;
     assert_fails(&output, "nothing moved");
     let output = call(&[&url, "--timeout", "1"], "hello\nworld\n").await;
     assert_fails(&output, "2 of the lines did not come back");

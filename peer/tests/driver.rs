@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use peer::{
-    ChannelError, ChannelState, Config, ConnectionState, DataChannel, Endpoint, Message, PeerConnection,
-    PeerEvent,
+    ChannelError, ChannelState, Config, ConnectionState, DataChannel, Endpoint, Message,
+    PeerConnection, PeerEvent,
 };
 
 /// Far more than anything here takes, even on a busy machine.
@@ -155,10 +155,7 @@ async fn an_unread_channel_does_not_stop_another() {
     }
     for i in 0..50 {
         second.send(Message::text(&i.to_string())).await.unwrap();
-        assert_eq!(
-            soon("a message", remote.recv()).await,
-            Some(Message::text(&i.to_string()))
-        );
+        assert_eq!(soon("a message", remote.recv()).await, Some(Message::text(&i.to_string())));
     }
 }
 

@@ -43,7 +43,7 @@ async fn an_offer_is_answered_with_all_candidates() {
     let others = answer.lines().filter(|line| line.starts_with("a=candidate:"));
     let interfaces = if_addrs::get_if_addrs().unwrap();
     let reachable = interfaces.iter().filter(|i| !i.is_loopback() && !i.is_link_local()).count();
-    assert!(others.count() >= reachable + 1);
+    assert!(others.count() > reachable, "an address is missing");
 }
 
 #[tokio::test]
@@ -79,8 +79,7 @@ async fn every_channel_echoes_whatever_its_options() {
         protocol: "dice".into(),
         ..DataChannelInit::default()
     };
-    let timed =
-        DataChannelInit { max_packet_life_time: Some(500), ..DataChannelInit::default() };
+    let timed = DataChannelInit { max_packet_life_time: Some(500), ..DataChannelInit::default() };
     for (label, init) in [("", unordered), ("zeit", timed)] {
         let channel = client.connection.create_data_channel(label, init).await.unwrap();
         soon("open", channel.opened()).await.unwrap();

@@ -97,6 +97,7 @@ impl Endpoint {
         let shutdown = self.inner.shutdown.subscribe();
         let task =
             Task::new(connection, socket, registration, inbox, shutdown, Arc::clone(&shared));
+        let task = Box::new(task);
         let endpoint = self.clone();
         tokio::spawn(
             async move {

@@ -52,7 +52,8 @@ fn is_usable(address: &IpAddr) -> bool {
         && match address {
             IpAddr::V4(_) => true,
             IpAddr::V6(address) => {
-                let site_local = matches!(address.segments(), [first, ..] if first & 0xffc0 == 0xfec0);
+                let site_local =
+                    matches!(address.segments(), [first, ..] if first & 0xffc0 == 0xfec0);
                 let embeds_ipv4 = address.to_ipv4().is_some();
                 !address.is_unicast_link_local() && !site_local && !embeds_ipv4
             }

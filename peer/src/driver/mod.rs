@@ -8,7 +8,7 @@
 //! ```
 //!
 //! [`Endpoint`] is all that an application sees. Nothing here knows a protocol: the
-//! [`router`] reads one attribute of STUN to find the connection, and that is all.
+//! router reads one attribute of STUN to find the connection, and that is all.
 //!
 //! Invariants: a connection is owned by its task and by nothing else; no lock is held across an
 //! `await`; what strangers send leaves no state behind; every queue is bounded.

@@ -36,7 +36,7 @@ const RECEIVE_BUFFER: usize = 65_536;
 
 /// Messages taken from the kernel in one call (`recvmmsg`). Each is one datagram from senders
 /// without segmentation offload, such as browsers, and up to 64 from senders with it.
-const RECEIVE_MESSAGES: usize = 16;
+const RECEIVE_MESSAGES: usize = 8;
 
 /// An endpoint's UDP socket.
 pub(crate) struct Socket {
@@ -229,16 +229,23 @@ impl ReceiveBuffers {
     /// What the last call of [`Socket::receive`] took; `socket` tells the port.
     pub(crate) fn received(&self, socket: &Socket) -> impl Iterator<Item = Received<'_>> {
         let port = socket.port();
-        self.meta.iter().zip(self.storage.chunks_exact(RECEIVE_BUFFER)).take(self.filled).filter_map(
-            move |(meta, buffer)| {
+        self.meta
+            .iter()
+            .zip(self.storage.chunks_exact(RECEIVE_BUFFER))
+            .take(self.filled)
+            .filter_map(move |(meta, buffer)| {
                 // Without the address it was sent to a datagram belongs to no ICE pair.
                 let local = SocketAddr::new(meta.dst_ip?.to_canonical(), port);
                 let remote = SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port());
                 let contents = buffer.get(..meta.len)?;
                 // An empty datagram has stride 0, and nothing to say to any protocol of ours.
-                (meta.stride > 0).then_some(Received { local, remote, contents, stride: meta.stride })
-            },
-        )
+                (meta.stride > 0).then_some(Received {
+                    local,
+                    remote,
+                    contents,
+                    stride: meta.stride,
+                })
+            })
     }
 }
 
@@ -249,8 +256,8 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::driver::burst::Outbox;
     use crate::Transmit;
+    use crate::driver::burst::Outbox;
 
     async fn receive_all(socket: &Socket, count: usize) -> Vec<(SocketAddr, SocketAddr, Vec<u8>)> {
         let mut buffers = ReceiveBuffers::new();
@@ -306,8 +313,10 @@ mod tests {
         let local = SocketAddr::from((Ipv4Addr::LOCALHOST, one.port()));
         let remote = SocketAddr::from((Ipv4Addr::LOCALHOST, two.port()));
         let sizes = std::iter::repeat_n(1200, 40).chain([700]);
-        let sent: Vec<Bytes> =
-            sizes.enumerate().map(|(i, size)| vec![u8::try_from(i).unwrap(); size].into()).collect();
+        let sent: Vec<Bytes> = sizes
+            .enumerate()
+            .map(|(i, size)| vec![u8::try_from(i).unwrap(); size].into())
+            .collect();
         let transmits =
             sent.iter().map(|p| Transmit { local, remote, payload: p.clone() }).collect();
         for burst in bursts_of(transmits, one.burst_limit()) {

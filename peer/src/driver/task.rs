@@ -35,7 +35,9 @@ use super::burst::{Burst, Outbox};
 use super::router::{Batch, Registration};
 use super::socket::Socket;
 use crate::handle::{ChannelState, DataChannel, Line, PeerEvent, Sent, Shared};
-use crate::{ChannelId, CloseReason, Connection, ConnectionState, Datagram, Event, Message, SendError};
+use crate::{
+    ChannelId, CloseReason, Connection, ConnectionState, Datagram, Event, Message, SendError,
+};
 
 /// How long a closing connection may take to send its farewell.
 const LINGER: Duration = Duration::from_secs(1);
@@ -118,9 +120,10 @@ impl Task {
         }
     }
 
-    /// Drives the connection to its end.
+    /// Drives the connection to its end. Boxed, because a future holds what it is called with more
+    /// than once, and this is several kilobytes.
     // ANCHOR: task
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(mut self: Box<Self>) {
         let mut alarm = Alarm::new();
         loop {
             let sent_all = self.drain(Instant::now());
@@ -360,9 +363,10 @@ impl Task {
         let limit = self.socket.burst_limit();
         for _ in 0..BURSTS_PER_TURN {
             let connection = &mut self.connection;
-            let burst = self.blocked.take().or_else(|| {
-                self.outbox.next_burst(limit, || connection.poll_transmit(now))
-            });
+            let burst = self
+                .blocked
+                .take()
+                .or_else(|| self.outbox.next_burst(limit, || connection.poll_transmit(now)));
             let Some(burst) = burst else { return true };
             self.registration.add_path(burst.local, burst.remote);
             if self.socket.try_send(&burst).is_err() {
@@ -379,7 +383,14 @@ impl Task {
             Life::Over(reason) => reason,
             Life::Running | Life::Closing(_) => CloseReason::Local,
         };
-        self.shared.state().send_replace(ConnectionState::Closed);
+        // A connection that failed stays failed.
+        self.shared.state().send_if_modified(|state| {
+            let closes = !matches!(state, ConnectionState::Failed | ConnectionState::Closed);
+            if closes {
+                *state = ConnectionState::Closed;
+            }
+            closes
+        });
         self.shared.push_event(PeerEvent::Closed(reason));
         self.shared.close(self.channels.values().map(|channel| &*channel.line));
     }

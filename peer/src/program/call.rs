@@ -109,7 +109,8 @@ async fn closed(connection: &PeerConnection) -> Failure {
 /// Tells the user that the channel is open.
 async fn tell(connection: &PeerConnection, start: Instant) {
     let milliseconds = start.elapsed().as_secs_f64() * 1000.0;
-    let pair = connection.get_stats().await.ok().and_then(|statistics| statistics.selected_candidate_pair);
+    let pair =
+        connection.get_stats().await.ok().and_then(|statistics| statistics.selected_candidate_pair);
     let path = pair.map_or_else(String::new, |pair| format!(", {} to {}", pair.local, pair.remote));
     // Without stderr there is nobody to tell.
     let _ = writeln!(std::io::stderr(), "peer: open after {milliseconds:.1} ms{path}");

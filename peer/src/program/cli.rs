@@ -124,9 +124,9 @@ impl FromStr for Listen {
             let port = port.parse().map_err(|_| format!("`{port}` is not a port"))?;
             return Ok(Listen::Loopback(port));
         }
-        text.parse()
-            .map(Listen::Address)
-            .map_err(|_| "expected ADDR:PORT, such as 0.0.0.0:8080, [::]:8080 or localhost:8080".into())
+        text.parse().map(Listen::Address).map_err(|_| {
+            "expected ADDR:PORT, such as 0.0.0.0:8080, [::]:8080 or localhost:8080".into()
+        })
     }
 }
 

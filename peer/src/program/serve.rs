@@ -27,7 +27,8 @@ pub(crate) async fn serve(arguments: ServeArgs) -> Result<(), Failure> {
     let endpoint = Endpoint::bind(arguments.udp_port)
         .await
         .map_err(|error| cannot_bind("UDP port", &arguments.udp_port.to_string(), &error))?;
-    let first = listeners.first().ok_or_else(|| Failure::new("there is no address to listen on"))?;
+    let first =
+        listeners.first().ok_or_else(|| Failure::new("there is no address to listen on"))?;
     let address = first.local_addr().explain(|| "cannot listen".into())?;
     announce(arguments.listen, address)?;
     info!(udp_port = endpoint.port(), "serving");

@@ -156,7 +156,9 @@ impl Session {
                     self.report(&channel);
                     tokio::spawn(Arc::clone(self).serve(channel, Arc::clone(&turn)));
                 }
-                PeerEvent::ConnectionState(ConnectionState::Failed) => self.connection.close().await,
+                PeerEvent::ConnectionState(ConnectionState::Failed) => {
+                    self.connection.close().await
+                }
                 PeerEvent::Closed(reason) => debug!(%reason, "closed"),
                 _ => {}
             }

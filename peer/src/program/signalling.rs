@@ -42,7 +42,9 @@ impl Signalling {
                      encrypted in any case)",
                 ));
             }
-            scheme => return Err(Failure::new(format!("`{scheme}:` URLs are not supported, only http"))),
+            scheme => {
+                return Err(Failure::new(format!("`{scheme}:` URLs are not supported, only http")));
+            }
         }
         if !base.path().ends_with('/') {
             base.set_path(&format!("{}/", base.path()));
@@ -62,7 +64,8 @@ impl Signalling {
     pub(super) async fn offer(&self, offer: String) -> Result<(String, RemoteSession), Failure> {
         let url = self.base.join("offer").explain(|| format!("`{}` has no paths", self.base))?;
         let request = self.client.post(url.clone()).header(CONTENT_TYPE, "application/sdp");
-        let response = request.body(offer).send().await.map_err(|error| self.unreachable(&error))?;
+        let response =
+            request.body(offer).send().await.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
         let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
         let session = location.and_then(|location| response.url().join(location).ok());

@@ -191,8 +191,7 @@ fn stalled(patience: Duration) -> Failure {
 }
 
 fn bar(name: &'static str, length: u64) -> Result<ProgressBar, Failure> {
-    const TEMPLATE: &str =
-        "{prefix:>5} {wide_bar} {decimal_bytes:>9}/{decimal_total_bytes} {decimal_bytes_per_sec:>11}";
+    const TEMPLATE: &str = "{prefix:>5} {wide_bar} {decimal_bytes:>9}/{decimal_total_bytes} {decimal_bytes_per_sec:>11}";
     let style = ProgressStyle::with_template(TEMPLATE).explain(|| "no progress bar".into())?;
     Ok(ProgressBar::new(length).with_style(style).with_prefix(name))
 }

@@ -58,7 +58,9 @@ impl Server {
     pub(crate) fn end(mut self, signal: &str) -> (ExitStatus, Duration, String) {
         let start = Instant::now();
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap().success()
+        );
         let status = self.child.wait().unwrap();
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).unwrap();
@@ -92,7 +94,10 @@ pub(crate) async fn post_sdp(url: &str, sdp: impl Into<reqwest::Body>) -> Respon
 }
 
 /// A connection with one channel, and its offer, set.
-pub(crate) async fn offerer(label: &str, init: DataChannelInit) -> (PeerConnection, DataChannel, String) {
+pub(crate) async fn offerer(
+    label: &str,
+    init: DataChannelInit,
+) -> (PeerConnection, DataChannel, String) {
     let connection = PeerConnection::new(Default::default()).await.unwrap();
     let channel = connection.create_data_channel(label, init).await.unwrap();
     let offer = connection.create_offer().await.unwrap();
