@@ -42,7 +42,7 @@ fn every_browser_description_round_trips_byte_for_byte() {
 }
 
 #[test]
-fn line_feeds_alone_are_tolerated_and_crlf_is_written() {
+fn trap_line_feeds_alone_are_tolerated_and_crlf_is_written() {
     for (path, text) in fixtures() {
         let session = Session::parse(&text.replace("\r\n", "\n")).unwrap();
         assert_eq!(session.to_string(), text, "{}", path.display());

@@ -106,7 +106,7 @@ impl Connection {
     pub(super) fn announce(&mut self, candidate: String) {
         self.local_candidates.push_back(Some(IceCandidate {
             candidate,
-            sdp_mid: self.negotiation.data_mid(),
+            sdp_mid: self.negotiation.transport_mid(),
             sdp_m_line_index: None,
             username_fragment: Some(self.paths.credentials().ufrag.clone()),
         }));

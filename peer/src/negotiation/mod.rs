@@ -12,8 +12,8 @@
 //! ```
 //!
 //! - Nothing of an offer takes effect before its answer, so a rollback only forgets.
-//! - The number and order of m= lines never change; what is not a data section is answered rejected,
-//!   in its place, and is not in the BUNDLE group.
+//! - The number and order of m= lines never change; audio and video are answered rejected, in their
+//!   place, and are not in the BUNDLE group (but see `remote::carrier_section`).
 //! - The DTLS role, once agreed, stays for the life of the connection: a change would need a new
 //!   handshake, and browsers answer it with "Failed to set SSL role".
 //! - This module knows no ICE agent, no DTLS connection and no clock: it maps texts to agreements.
@@ -37,7 +37,7 @@ pub(crate) use remote::{MAX_CANDIDATES, RemoteTransport};
 pub use state::SignalingState;
 
 use crate::Error;
-use local::Slot;
+use local::{Purpose, Slot};
 use state::Side;
 
 /// Our end of the DTLS connection, as SDP says it (RFC 4145 §4).
@@ -183,10 +183,10 @@ impl Negotiation {
         self.local.is_some() || !matches!(self.state, State::Stable | State::HaveRemoteOffer { .. })
     }
 
-    /// The mid of the data section, as our newest description says it.
-    pub(crate) fn data_mid(&self) -> Option<String> {
-        let (_, section) = remote::data_section(self.last_created.as_ref()?)?;
-        section.mid().map(str::to_owned)
+    /// The mid of the section that has our candidates, in our newest description.
+    pub(crate) fn transport_mid(&self) -> Option<String> {
+        let mut sections = self.last_created.as_ref()?.sections();
+        sections.find(|section| section.ice_ufrag().is_some())?.mid().map(str::to_owned)
     }
 
     /// The peer's description that is pending or else in force.
@@ -218,7 +218,7 @@ impl Negotiation {
     /// fingerprint says the same.
     pub(crate) fn create_offer(&mut self, local: &LocalTransport) -> SessionDescription {
         let mut slots = self.slots.clone();
-        if !slots.iter().any(|slot| slot.is_data) {
+        if !slots.iter().any(|slot| slot.purpose == Purpose::Data) {
             slots.push(Slot::data(self.unused_mid()));
         }
         let session = self.create(&slots, true, Setup::ActPass, local);
@@ -229,9 +229,12 @@ impl Negotiation {
 
     /// An answer to the pending offer (RFC 9429 §5.3).
     ///
-    /// DEVIATION RFC 9429 §5.3.1: if the tagged section of the offer's BUNDLE group is one we reject
-    /// (audio before data), only that section is rejected, not the whole group. Browsers take the
-    /// first accepted section for the tagged one.
+    /// Audio and video are rejected, but for a section that carries the transport of the data
+    /// channels: that one is accepted `inactive`.
+    ///
+    /// DEVIATION RFC 9429 §5.3.1: a tagged section is rejected although the data section of its
+    /// group is accepted, if that one can stand alone. Browsers take the first accepted section for
+    /// the tagged one.
     pub(crate) fn create_answer(
         &mut self,
         local: &LocalTransport,
@@ -246,7 +249,7 @@ impl Negotiation {
             Some(remote) => self.role_for(remote)?,
             None => self.preferred_role,
         };
-        let (slots, bundle) = (slots_of(offer), remote::is_data_bundled(offer));
+        let (slots, bundle) = (Slot::all_of_offer(offer), remote::is_data_bundled(offer));
         let session = self.create(&slots, bundle, role.setup(), local);
         let sdp = session.to_string();
         self.created_answer = Some((session, role));
@@ -377,7 +380,7 @@ impl Negotiation {
     fn complete(&mut self, local: Described, remote: Described) {
         // The answer decides which sections live; it has the offer's order.
         let answer = if local.kind == SdpType::Offer { &remote } else { &local };
-        self.slots = slots_of(&answer.session);
+        self.slots = Slot::all_of_answer(&answer.session);
         self.local = Some(local);
         self.remote = Some(remote);
         self.created_offer = None;
@@ -416,7 +419,8 @@ impl Negotiation {
             return Err(Error::MediaRemoved);
         }
         for (slot, section) in self.slots.iter().zip(offer.sections()) {
-            if slot.is_data && !section.is_rejected() && !section.is_data_channel() {
+            let is_data = slot.purpose == Purpose::Data;
+            if is_data && !section.is_rejected() && !section.is_data_channel() {
                 return Err(Error::MediaChanged);
             }
         }
@@ -463,16 +467,6 @@ impl Negotiation {
         let mut mids = (0..=self.slots.len()).map(|mid| mid.to_string());
         mids.find(|mid| !is_used(mid)).unwrap_or_default()
     }
-}
-
-/// The m= lines of a description; one of them may be the data section.
-fn slots_of(session: &Session) -> Vec<Slot> {
-    let data = remote::data_section(session).map(|(index, _)| index);
-    session
-        .sections()
-        .enumerate()
-        .map(|(index, section)| Slot::offered(&section, data == Some(index)))
-        .collect()
 }
 
 /// Is this the text we created, or no text at all?

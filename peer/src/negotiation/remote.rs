@@ -99,6 +99,23 @@ pub(crate) fn data_section(session: &Session) -> Option<(usize, Section<'_>)> {
         .find(|(_, section)| section.is_data_channel() && !section.is_rejected())
 }
 
+/// The section of media that carries the data section's transport, if there is one.
+///
+/// Audio or video before data in one BUNDLE group is such a section if data has nowhere of its own
+/// to go: under the policy max-bundle only the first section has candidates. It cannot be rejected
+/// without rejecting the whole group (RFC 9143 §7.3.3), and browsers insist; so it is accepted
+/// `inactive`. Where the data section has candidates of its own it can stand alone, and the other
+/// is rejected.
+pub(crate) fn carrier_section(session: &Session) -> Option<usize> {
+    let (_, data) = data_section(session)?;
+    let tag = tagged_section(session, data).mid().filter(|tag| Some(*tag) != data.mid())?;
+    let stands_alone = !data.is_bundle_only() && data.candidates().next().is_some();
+    let is_carrier = |section: &Section<'_>| {
+        section.mid() == Some(tag) && section.is_dtls_srtp() && !section.is_rejected()
+    };
+    session.sections().position(|section| is_carrier(&section)).filter(|_| !stands_alone)
+}
+
 /// Whether the data section is in a BUNDLE group: then it is in that of the answer, too.
 pub(crate) fn is_data_bundled(session: &Session) -> bool {
     let mid = data_section(session).and_then(|(_, section)| section.mid());

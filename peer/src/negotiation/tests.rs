@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use sdp::Section;
-
 use super::*;
 
 const FINGERPRINT: &str = "sha-256 AF:58:11:E0:0F:89:25:A9:A6:20:67:1B:FB:B0:28:C2:47:30:46:EC:\
@@ -259,16 +257,17 @@ fn every_browser_offer_is_answered_and_every_answer_is_well_formed() {
         let offered_data = offer.sections().any(|section| section.is_data_channel());
         assert_eq!(agreement.is_some(), offered_data, "{name}");
         check_answer(&offer, &answer).unwrap();
-        for (offered, answered) in offer.sections().zip(answer.sections()) {
-            let is_data = offered.is_data_channel();
-            assert_eq!(answered.media.port == 0, !is_data, "{name}");
+        let carrier = remote::carrier_section(&offer);
+        for (index, (offered, answered)) in offer.sections().zip(answer.sections()).enumerate() {
+            let accepted = offered.is_data_channel() || carrier == Some(index);
+            assert_eq!(answered.media.port == 0, !accepted, "{name}");
             assert_eq!(answered.media.protocol, offered.media.protocol);
             assert_eq!(answered.mid(), offered.mid());
             assert!(!answered.is_bundle_only());
         }
-        let data: Vec<_> = answer.sections().filter(Section::is_data_channel).collect();
         let mids: Vec<_> = answer.bundle_groups().flat_map(|group| group.mids()).collect();
-        assert_eq!(mids, data.iter().filter_map(Section::mid).collect::<Vec<_>>(), "{name}");
+        let alive = answer.sections().filter(|section| !section.is_rejected());
+        assert_eq!(mids, alive.filter_map(|section| section.mid()).collect::<Vec<_>>(), "{name}");
     }
     assert!(seen > 20);
 }
@@ -298,14 +297,44 @@ fn trap_unknown_attributes_are_never_echoed() {
     assert!(!answer.to_string().contains("y=1"));
 }
 
+/// Under max-bundle the first section has the only transport. Rejecting it fails the whole answer
+/// in Chromium ("Failed to setup RTCP mux") and the connection in Firefox.
 #[test]
-fn trap_a_bundle_only_data_section_with_port_zero_is_accepted() {
-    let (answer, agreement) = answer_to(&fixture("firefox-max-bundle.offer.sdp")).unwrap();
-    let ports: Vec<_> = answer.sections().map(|section| section.media.port).collect();
-    assert_eq!(ports, [0, 0, 9]);
-    let remote = agreement.unwrap().remote;
-    // Its candidates stand in the tagged section.
-    assert!(remote.candidates.len() > 2 && remote.end_of_candidates);
+fn trap_max_bundle_audio_that_carries_the_data_is_accepted_inactive() {
+    for name in ["chromium-max-bundle.offer.sdp", "firefox-max-bundle.offer.sdp"] {
+        let offer = Session::parse(&fixture(name)).unwrap();
+        let (answer, agreement) = answer_to(&fixture(name)).unwrap();
+        let ports: Vec<_> = answer.sections().map(|section| section.media.port).collect();
+        assert_eq!(ports, [9, 0, 9], "{name}");
+        let mids: Vec<_> = answer.bundle_groups().next().unwrap().mids().collect();
+        assert_eq!(mids, ["0", "2"]);
+        let carrier = answer.sections().next().unwrap();
+        assert_eq!(carrier.direction(), sdp::Direction::Inactive);
+        assert!(carrier.rtcp_mux() && carrier.ice_ufrag().is_some() && carrier.setup().is_some());
+        let payload_type = offer.media[0].formats().next().unwrap();
+        assert_eq!(carrier.media.format_list, payload_type);
+        assert!(carrier.media.lines.attribute("rtpmap").unwrap().text().contains("opus/48000/2"));
+        // Its candidates stand in the tagged section.
+        assert!(agreement.unwrap().remote.candidates.len() >= 2);
+    }
+}
+
+#[test]
+fn a_carrier_stays_in_our_own_offers_with_the_candidates() {
+    let mut peer = fresh(1);
+    let browser = fixture("firefox-max-bundle.offer.sdp");
+    peer.set_remote(&SessionDescription::offer(browser)).unwrap();
+    answer(&mut peer);
+    let candidates = ["candidate:1 1 udp 1 192.0.2.1 1 typ host".to_owned()];
+    let offer = Session::parse(&peer.create_offer(&local(&candidates)).sdp).unwrap();
+    let shape: Vec<_> = offer
+        .sections()
+        .map(|section| {
+            (section.media.kind.as_str(), section.is_rejected(), section.candidates().count())
+        })
+        .collect();
+    assert_eq!(shape, [("audio", false, 1), ("video", true, 0), ("application", false, 0)]);
+    assert_eq!(peer.transport_mid().as_deref(), Some("0"));
 }
 
 #[test]
@@ -359,7 +388,8 @@ fn an_answer_must_match_the_offer() {
     let mut peer = fresh(1);
     let offered = offer(&mut peer);
     let good = fixture("firefox-data.answer.sdp");
-    let cases: [(String, fn(&Error) -> bool); 4] = [
+    type Check = fn(&Error) -> bool;
+    let cases: [(String, Check); 4] = [
         (good.replace("a=mid:0", "a=mid:1"), |e| matches!(e, Error::AnswerMismatch)),
         (format!("{good}m=audio 0 RTP/AVP 0\r\n"), |e| matches!(e, Error::AnswerMismatch)),
         (good.replace("m=application 57412", "m=application 0"), |e| {
