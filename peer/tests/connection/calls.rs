@@ -132,7 +132,7 @@ fn a_message_larger_than_the_peer_takes_is_refused() {
 }
 
 #[test]
-fn renegotiation_changes_nothing_for_those_who_talk() {
+fn trap_a_re_offer_keeps_the_dtls_role_and_the_call() {
     let (mut net, ours, theirs) = Net::connected();
     for offerer in [A, B, B, A] {
         let (offer, answer) = net.negotiate(offerer);

@@ -24,7 +24,7 @@ fn candidates(text: &str) -> Vec<String> {
 
 /// Neither description has candidates; they follow one by one, in every form there is.
 #[test]
-fn trickled_candidates_in_all_their_forms() {
+fn trap_trickled_candidates_in_all_their_forms() {
     type Form = fn(&str, &str) -> IceCandidate;
     let forms: [Form; 4] = [
         |text, _| text.into(),
