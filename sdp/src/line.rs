@@ -78,10 +78,13 @@ impl Lines {
         self.attribute(name).is_some()
     }
 
-    /// Appends a line. `kind` must be an ASCII letter (anything else is written as `x`); NUL, CR and
-    /// LF in `value` are left out, so that the value stays one line.
+    /// Appends a line. `kind` must be an ASCII letter, and not `v`, `o`, `s` or `m`, which have their
+    /// own places in the model; anything else is written as `x`. NUL, CR and LF in `value` are left
+    /// out, so that the value stays one line.
     pub fn push(&mut self, kind: char, value: &str) {
-        self.0.push(if kind.is_ascii_alphabetic() { kind } else { 'x' });
+        let has_its_own_place = matches!(kind, 'v' | 'o' | 's' | 'm');
+        let is_letter = kind.is_ascii_alphabetic();
+        self.0.push(if is_letter && !has_its_own_place { kind } else { 'x' });
         self.0.push('=');
         self.0.extend(value.split(is_forbidden));
         self.0.push_str("\r\n");
@@ -208,7 +211,8 @@ mod tests {
         let mut lines = Lines::new();
         lines.push_attribute("x", "1\r\na=ice-lite\0");
         lines.push('ä', "");
-        assert_eq!(lines.to_string(), "a=x:1a=ice-lite\r\nx=\r\n");
+        lines.push('m', "audio 9 RTP/AVP 0");
+        assert_eq!(lines.to_string(), "a=x:1a=ice-lite\r\nx=\r\nx=audio 9 RTP/AVP 0\r\n");
         assert!(!lines.has("ice-lite"));
     }
 
