@@ -114,6 +114,26 @@ fn trap_channel_closed_while_data_is_pending() {
     assert_eq!(read(&mut pair.a, pair.now, again), [Payload::text("back")]);
 }
 
+/// One direction's reset frees nothing: messages of the other direction may be on their way.
+#[test]
+fn trap_a_stream_is_free_only_when_both_directions_are_reset() {
+    let mut pair = connected();
+    let (first, theirs) = open(&mut pair, ChannelOptions::new("first"));
+    pair.a.send(pair.now, first, Payload::text("unread")).unwrap();
+    pair.a.close(pair.now, first);
+    pair.run(Duration::from_secs(1));
+    // The other side has heard of it, and has not reset its own direction yet.
+    assert_eq!(pair.b.state(theirs), ChannelState::Closing);
+    let (second, _) = open(&mut pair, ChannelOptions::new("second"));
+    assert_eq!(pair.a.stream(second), Some(StreamId(2)));
+    assert_eq!(read(&mut pair.b, pair.now, theirs), [Payload::text("unread")]);
+    pair.carry();
+    assert_eq!(events(&mut pair.a), [Event::Closed(first)]);
+    assert_eq!(events(&mut pair.b), [Event::Closed(theirs)]);
+    let (third, _) = open(&mut pair, ChannelOptions::new("third"));
+    assert_eq!(pair.a.stream(third), Some(StreamId(0)));
+}
+
 /// What arrived before the close is read first. The other side's close is complete only then, so
 /// that nobody uses the stream again before.
 #[test]

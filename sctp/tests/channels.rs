@@ -17,7 +17,7 @@ use sctp::Reliability;
 use sctp::channel::{
     ChannelOptions, ChannelState, Config, Event, OpenError, Payload, Role, SendError,
 };
-use sctp::wire::{Ppid, Priority, StreamId};
+use sctp::wire::{Chunk, Packet, Ppid, Priority, StreamId};
 
 #[test]
 fn all_channel_types_arrive_as_they_were_opened() {
@@ -75,7 +75,7 @@ fn a_long_label_passes_a_small_message_limit() {
 }
 
 #[test]
-fn ids_are_assigned_by_role_and_in_the_order_of_opening() {
+fn trap_ids_are_assigned_when_the_role_is_known() {
     let mut pair = unstarted(Config::default());
     let ours: Vec<_> = (0..3)
         .map(|i| pair.a.open(pair.now, ChannelOptions::new(i.to_string())).unwrap())
@@ -151,6 +151,35 @@ fn trap_open_fired_before_ack() {
     assert!(read(&mut pair.b, pair.now, theirs) == reversed);
 }
 
+/// The OPEN goes in order and until it arrives, even if the channel it opens is neither.
+#[test]
+fn trap_the_open_of_an_unreliable_channel_is_ordered_and_reliable() {
+    let mut pair = connected();
+    let mut lost = 0;
+    pair.lose = Box::new(move |packet| {
+        let is_open = |chunk: &Chunk| match chunk {
+            Chunk::Data(data) => {
+                assert!(!data.unordered && data.ppid == Ppid::DCEP);
+                data.payload[0] == 3
+            }
+            _ => false,
+        };
+        let loses = lost < 3 && Packet::parse(packet).unwrap().chunks.iter().any(is_open);
+        lost += u32::from(loses);
+        loses
+    });
+    for reliability in
+        [Reliability::MaxRetransmits(0), Reliability::MaxLifetime(Duration::from_millis(1))]
+    {
+        let options =
+            ChannelOptions { ordered: false, reliability, ..ChannelOptions::new("unreliable") };
+        let id = pair.a.open(pair.now, options).unwrap();
+        pair.run(Duration::from_secs(10));
+        assert_eq!(events(&mut pair.a), [Event::Opened(id)]);
+        assert_eq!(incoming(&events(&mut pair.b)).len(), 1);
+    }
+}
+
 /// webrtc-rs#821: the first message of a negotiated channel parsed as OPEN.
 #[test]
 fn trap_early_message_on_a_negotiated_channel_is_not_dcep() {
@@ -187,7 +216,7 @@ fn negotiated_streams_are_claimed_before_the_start() {
 }
 
 #[test]
-fn texts_binaries_and_empty_messages_arrive_as_they_are() {
+fn trap_empty_messages_arrive_as_they_are_among_others() {
     let mut pair = connected();
     let (ours, theirs) = open(&mut pair, ChannelOptions::new("m"));
     let messages = [
@@ -231,7 +260,7 @@ fn trap_exceeding_the_remote_max_message_size() {
 }
 
 #[test]
-fn max_message_size_zero_is_unlimited_rfc_8841_section_6() {
+fn trap_max_message_size_zero_is_unlimited() {
     let mut pair = connected();
     pair.a.set_remote_max_message_size(Some(0));
     let buffer = sctp::Config::default().send_buffer;

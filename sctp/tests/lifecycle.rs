@@ -15,8 +15,8 @@ use bytes::Bytes;
 use pair::script::{Script, TAG, data, init};
 use pair::{A, B, Link, Pair, message, octets};
 use sctp::wire::{
-    Chunk, ChunkType, CookieAck, CookieEcho, InitAck, Packet, Parameter, Shutdown, ShutdownAck,
-    ShutdownComplete, VerificationTag,
+    Chunk, ChunkType, CookieAck, CookieEcho, InitAck, Packet, Parameter, ParameterType, Shutdown,
+    ShutdownAck, ShutdownComplete, VerificationTag,
 };
 use sctp::{CloseReason, Config, Event, SendError, StreamId};
 
@@ -37,7 +37,7 @@ fn chunk_types(packets: &[Bytes]) -> Vec<Vec<&'static str>> {
 }
 
 #[test]
-fn both_call_at_once() {
+fn trap_both_ends_send_init_at_once() {
     let mut pair = Pair::new(Config::default(), 1);
     pair.connect();
     for end in &pair.ends {
@@ -118,15 +118,17 @@ fn cookie_echo_is_retransmitted() {
 }
 
 #[test]
-fn data_that_overtakes_the_cookie_ack_is_not_lost() {
+fn data_that_overtakes_the_cookie_ack_is_taken_when_it_is_repeated() {
     let mut script = Script::called(Config::default());
     let cookie = Parameter::StateCookie(Bytes::from_static(b"cookie"));
     script.give(&InitAck(init(&[cookie])));
     script.take();
     script.give(&data(0, 0, 0, b"early"));
+    assert!(script.take().is_empty() && script.events().is_empty());
     script.give(&CookieAck);
-    let events = script.events();
-    assert!(matches!(events[..], [Event::Established { .. }, Event::Readable(StreamId(0))]));
+    assert!(matches!(script.events()[..], [Event::Established { .. }]));
+    script.give(&data(0, 0, 0, b"early"));
+    assert_eq!(script.events(), [Event::Readable(StreamId(0))]);
 }
 
 #[test]
@@ -150,7 +152,7 @@ fn streams_are_what_both_want() {
 }
 
 #[test]
-fn init_offers_what_browsers_offer_and_no_zero_checksum() {
+fn trap_init_offers_what_browsers_offer_and_no_zero_checksum() {
     let mut script = Script::closed(Config::default());
     script.association.connect(script.now);
     let Chunk::Init(init) = script.take_one() else { panic!("no INIT") };
@@ -167,6 +169,45 @@ fn init_offers_what_browsers_offer_and_no_zero_checksum() {
         panic!("no INIT")
     };
     assert_eq!(again, init);
+}
+
+/// pion's sctp 1.8 drops an INIT that offers the zero checksum (0x8001): no association ever.
+#[test]
+fn trap_an_init_with_an_unknown_parameter_is_answered() {
+    // To be passed over; to be passed over and reported (RFC 9260 §3.2.1).
+    for (number, reports) in [(0x8001, 0), (0xc0fe, 1)] {
+        let value = Bytes::from_static(&[0, 0, 0, 1]);
+        let parameter = Parameter::Unknown { parameter_type: ParameterType(number), value };
+        let mut script = Script::closed(Config::default());
+        script.give_all(VerificationTag::NONE, &[&init(&[parameter])]).unwrap();
+        let Chunk::InitAck(ack) = script.take_one() else { panic!("no INIT ACK") };
+        let reported = |parameter: &&Parameter| matches!(parameter, Parameter::Unrecognized(_));
+        assert_eq!(ack.0.parameters.iter().filter(reported).count(), reports, "{number:#x}");
+        let echo = CookieEcho { cookie: ack.state_cookie().unwrap().clone() };
+        script.give_all(ack.0.initiate_tag, &[&echo]).unwrap();
+        assert!(script.association.is_established());
+    }
+}
+
+/// rtc#111: only the side that sent the INIT knew the other's window, and the other crawled.
+#[test]
+fn trap_both_sides_of_an_init_know_the_others_window() {
+    let time = |sender: usize| {
+        let mut pair = Pair::new(Config::default(), 4);
+        pair.link.delay = 50 * MS;
+        let now = pair.now;
+        pair.ends[A].association.connect(now);
+        pair.run_until(|pair| pair.ends.iter().all(|end| end.association.is_established()));
+        let stats = pair.ends[sender].association.stats();
+        assert_eq!(stats.remote_window, 4 << 20);
+        for _ in 0..40 {
+            pair.send(sender, 0, message(vec![0; 60_000]));
+        }
+        let start = pair.now;
+        pair.run_until(|pair| pair.count(1 - sender) == 40);
+        pair.now - start
+    };
+    assert_eq!(time(A), time(B), "whoever called");
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn offsets(script: &mut Script) -> Vec<u32> {
 }
 
 #[test]
-fn packets_are_at_most_1191_octets_with_padding() {
+fn trap_packets_are_at_most_1191_octets_with_padding() {
     // Fragments and bundles of every remainder modulo four.
     let mut pair = Pair::established(Config::default(), 1);
     for length in (1..200).chain(1150..1180).chain(2320..2330) {
@@ -295,6 +295,24 @@ fn send_is_refused_when_the_buffer_is_full_or_the_message_is_too_large() {
     assert_eq!(script.association.send(now, StreamId(0), message(vec![0; 10_000])), Ok(()));
 }
 
+/// An RTO.Initial of 1 s or 3 s, or one that grew old: the "lag on idle channels" of other stacks.
+#[test]
+fn trap_a_message_lost_on_an_idle_channel_is_repeated_within_half_a_second() {
+    let mut pair = Pair::established(Config::default(), 8);
+    for idle in [1, 10, 60, 600] {
+        pair.send(A, 0, message("measures"));
+        pair.run_for(Duration::from_secs(idle));
+        let (mut lost, before) = (false, pair.count(B));
+        pair.drop = Box::new(move |to, _| to == B && !std::mem::replace(&mut lost, true));
+        let start = pair.now;
+        pair.send(A, 0, message("lost"));
+        pair.run_until(|pair| pair.count(B) > before);
+        let took = pair.now - start;
+        assert!((400 * MS..=520 * MS).contains(&took), "{took:?} after {idle} s");
+        pair.run_for(100 * MS);
+    }
+}
+
 fn partial(reliability: Reliability, ordered: bool) -> Message {
     Message { reliability, ordered, ..message(vec![0; 2000]) }
 }
@@ -322,7 +340,7 @@ fn trap_nothing_is_abandoned_before_it_is_lost() {
 }
 
 #[test]
-fn the_whole_message_is_abandoned_and_forwarded_over() {
+fn trap_the_whole_message_is_abandoned_and_forwarded_over() {
     let mut script = established();
     send(&mut script, 4, partial(Reliability::MaxRetransmits(0), true));
     send(&mut script, 5, message("reliable"));

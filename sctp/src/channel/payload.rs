@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn empty_messages_are_one_zero_octet_rfc_8831_section_6_6() {
+    fn trap_empty_messages_are_one_zero_octet() {
         let zero = Bytes::from_static(&[0]);
         assert_eq!(Payload::text("").into_message(), (Ppid::STRING_EMPTY, zero.clone()));
         assert_eq!(Payload::binary(vec![]).into_message(), (Ppid::BINARY_EMPTY, zero));
