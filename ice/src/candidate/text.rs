@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn chromium_and_firefox_lines() {
+    fn trap_unknown_extension_pairs_of_browsers_are_kept_and_harmless() {
         let chromium = parse(
             "candidate:2999745851 1 udp 2113937151 4d3ec5a7-6b1b-4a6b-9d3a-1f0c7e0d4a11.local \
              56412 typ host generation 0 ufrag Xy+/ network-cost 999",
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn the_prefix_is_optional() {
+    fn trap_the_prefix_of_a_candidate_is_optional() {
         let bare = "1 1 udp 1 192.0.2.1 1 typ host";
         for prefix in ["", "candidate:", "a=candidate:", "A=Candidate:"] {
             assert_eq!(parse(&format!("{prefix}{bare}\r\n")), parse(bare));

@@ -283,3 +283,38 @@ fn trap_an_answer_to_a_cancelled_check_counts() {
     script.answer_all(&ours);
     assert_eq!(script.agent.state(), ConnectionState::Connected);
 }
+
+#[test]
+fn trap_an_answer_to_an_old_consent_check_counts() {
+    // RFC 7675 §5.1: consent checks are not repeated, and an answer to any of the outstanding ones
+    // renews consent.
+    let mut script = Script::introduced(Role::Controlled);
+    script.check_from(PEER, Say::nominate()).unwrap();
+    script.settle();
+    let sent: Vec<_> = script.pass(seconds(26)).into_iter().map(|(_, sent)| sent).collect();
+    let checks = requests(&sent);
+    assert!(checks.len() >= 4, "{}", checks.len());
+    let answer = script.answer(&checks[0]);
+    script.receive(at(PEER), &answer).unwrap();
+    script.pass(seconds(20));
+    assert!(script.agent.may_send(), "46 s after the answer before");
+    script.pass(seconds(11));
+    assert!(!script.agent.may_send());
+}
+
+#[test]
+fn trap_a_role_switch_computes_the_pairs_priorities_anew() {
+    // RFC 8445 §7.3.1.1: of 2^32 MIN(G, D) + 2 MAX(G, D) + (G > D) the last term changes sides.
+    let mut script = Script::introduced(Role::Controlling);
+    script.host(PEER, 1000);
+    script.host(OTHER, 2000);
+    let priorities = |script: &Script| -> Vec<_> {
+        script.agent.pair_stats().map(|pair| (pair.remote, pair.priority.value())).collect()
+    };
+    let before = priorities(&script);
+    script.check_from(PEER, Say { tie_breaker: u64::MAX, ..Say::default() }).unwrap();
+    assert_eq!(script.agent.role(), Role::Controlled);
+    let expected: Vec<_> =
+        before.into_iter().map(|(remote, priority)| (remote, priority - 1)).collect();
+    assert_eq!(priorities(&script), expected);
+}

@@ -94,7 +94,7 @@ fn both_controlling_and_both_controlled_agree() {
 }
 
 #[test]
-fn consent_is_renewed_for_ever_with_a_new_id_each_time() {
+fn trap_consent_is_never_repeated_and_has_a_new_id_each_time() {
     let mut net = Net::new(5, &["192.0.2.1:1"], &["192.0.2.2:2"]);
     net.signal();
     net.run(seconds(600));

@@ -98,6 +98,16 @@ mod tests {
         assert_eq!(parse(&id(), &octets).unwrap().1, address);
     }
 
+    #[test]
+    fn trap_an_ipv6_address_is_hidden_by_cookie_and_transaction_id() {
+        let address = "[2001:db8::1]:1".parse().unwrap();
+        let (one, other) = (written(&id(), &address), written(&TransactionId([7; 12]), &address));
+        assert_eq!(one[..8], other[..8], "family, port and the front: the cookie only");
+        assert!(one[8..].iter().zip(&other[8..]).all(|(one, other)| one != other));
+        let ipv4 = "192.0.2.1:1".parse().unwrap();
+        assert_eq!(written(&id(), &ipv4), written(&TransactionId([7; 12]), &ipv4));
+    }
+
     proptest! {
         #[test]
         fn round_trip(id in any::<[u8; 12]>(), address in any_address()) {
