@@ -1,6 +1,8 @@
 //! A WebRTC peer: offer and answer, the layers put together, and data channels for applications.
 //!
 //! ```text
+//!  handle        async: PeerConnection, DataChannel
+//!  driver        tokio: one socket, one task for each connection
 //!  Connection    sans-IO: descriptions, datagrams and messages in, the same out
 //!    negotiation   JSEP (RFC 9429)            demux   RFC 7983
 //!    connection    ICE, DTLS, SCTP as one     pump    what comes out of one goes into the next

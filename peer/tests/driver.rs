@@ -249,6 +249,41 @@ async fn closing_an_endpoint_closes_all_its_connections() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_closed_endpoint_makes_no_connections() {
+    let endpoint = Endpoint::bind(0).await.unwrap();
+    soon("closing", endpoint.close()).await;
+    assert!(endpoint.connection(Config::default()).is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_channels_on_one_connection() {
+    let pair = connected().await;
+    let mut channels = Vec::new();
+    for i in 0..1000 {
+        let label = format!("channel {i}");
+        channels.push(pair.ours.create_data_channel(&label, Default::default()).await.unwrap());
+    }
+    for channel in &channels {
+        soon("open", channel.opened()).await.unwrap();
+        channel.send(Message::text(channel.label())).await.unwrap();
+    }
+    for _ in &channels {
+        let channel = incoming(&pair.theirs).await;
+        let label = Message::text(channel.label());
+        assert_eq!(soon("a message", channel.recv()).await, Some(label.clone()));
+        channel.send(label).await.unwrap();
+        // Dropped here, and so closed, after its message.
+    }
+    for channel in &channels {
+        let message = soon("a message", channel.recv()).await;
+        assert_eq!(message, Some(Message::text(channel.label())));
+        assert_eq!(soon("the end", channel.recv()).await, None);
+    }
+    pair.channel.send(Message::text("still here")).await.unwrap();
+    assert!(soon("a message", pair.remote.recv()).await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_56_a_connection_nobody_answers_costs_nothing_once_dropped() {
     let endpoint = Endpoint::bind(0).await.unwrap();
     for _ in 0..50 {

@@ -456,6 +456,53 @@ async fn udp_port_fixes_the_media_port() {
     }
 }
 
+/// Resident memory of the program, in octets.
+#[cfg(target_os = "linux")]
+fn resident(server: &Server) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("RssAnon:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_3_a_client_that_never_reads_costs_its_window_and_2_mb() {
+    const WINDOW: usize = 2 << 20;
+    let server = Server::start(&[]);
+    // What the program needs anyway: its receive buffers, which a first transfer fills.
+    let client = Client::call(&server.url).await;
+    for _ in 0..100 {
+        client.channel.send(Message::binary(vec![7; 60_000])).await.unwrap();
+        soon("the echo", client.channel.recv()).await.unwrap();
+    }
+    client.connection.close().await;
+    let before = resident(&server);
+    let client = Client::call(&server.url).await;
+    let mut channels = vec![client.channel.clone()];
+    for _ in 0..100 {
+        let channel =
+            client.connection.create_data_channel("never read", Default::default()).await.unwrap();
+        soon("open", channel.opened()).await.unwrap();
+        channels.push(channel);
+    }
+    // As much as goes, on all of them.
+    let mut sent = 0;
+    let message = Message::binary(vec![7; 200_000]);
+    'full: for channel in channels.iter().cycle() {
+        tokio::select! {
+            outcome = channel.send(message.clone()) => outcome.unwrap(),
+            () = tokio::time::sleep(Duration::from_secs(1)) => break 'full,
+        }
+        sent += message.len();
+    }
+    let grown = resident(&server).saturating_sub(before);
+    assert!(sent > WINDOW, "only {sent} octets were taken");
+    assert!(grown < WINDOW + 2_000_000, "{grown} octets for one client");
+    // It lives, and once read it is whole.
+    drop(client);
+    Client::call(&server.url).await;
+}
+
 #[tokio::test]
 async fn ten_sessions_at_once_do_not_disturb_each_other() {
     let server = Server::start(&[]);

@@ -81,8 +81,12 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// What is wrong with the configuration.
+    /// [`Error::Closed`] after [`close`](Endpoint::close), or what is wrong with the configuration.
     pub fn connection(&self, config: Config) -> Result<PeerConnection, Error> {
+        let shutdown = self.inner.shutdown.subscribe();
+        if *shutdown.borrow() {
+            return Err(Error::Closed);
+        }
         let now = Instant::now();
         let mut connection = Connection::new(now, config, rand::make_rng())?;
         for address in self.local_addresses() {
@@ -94,7 +98,6 @@ impl Endpoint {
         let shared = Arc::new(Shared::new());
         let (requests, inbox) = mpsc::channel::<Request>(MAX_REQUESTS);
         let socket = Arc::clone(&self.inner.socket);
-        let shutdown = self.inner.shutdown.subscribe();
         let task =
             Task::new(connection, socket, registration, inbox, shutdown, Arc::clone(&shared));
         let task = Box::new(task);
@@ -109,8 +112,7 @@ impl Endpoint {
         Ok(PeerConnection::from_parts(requests, shared))
     }
 
-    /// Closes every connection and waits until each has said farewell. Connections made afterwards
-    /// are not affected.
+    /// Closes every connection for good, and waits until each has said farewell.
     pub async fn close(&self) {
         self.inner.shutdown.send_replace(true);
         self.inner.shutdown.closed().await;

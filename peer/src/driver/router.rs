@@ -40,7 +40,7 @@ const MAX_QUEUED_BEFORE_CONNECTED: usize = 64 << 10;
 
 /// The most octets that wait for a connection. The SCTP receive window bounds what an honest peer
 /// has in flight; its burst should fit here even if the task is not scheduled meanwhile.
-const MAX_QUEUED: usize = 1 << 20;
+const MAX_QUEUED: usize = 512 << 10;
 
 /// What one datagram costs in memory besides its octets: the handle on them, and the allocator's
 /// share.
@@ -77,6 +77,21 @@ struct Tables {
     fragments: HashMap<String, Lane>,
     paths: HashMap<(SocketAddr, SocketAddr), Lane>,
     last_id: u64,
+}
+
+// What a newer connection has taken over is left alone.
+impl Tables {
+    fn forget_fragment(&mut self, fragment: &str, id: u64) {
+        if self.fragments.get(fragment).is_some_and(|lane| lane.id == id) {
+            self.fragments.remove(fragment);
+        }
+    }
+
+    fn forget_path(&mut self, path: &(SocketAddr, SocketAddr), id: u64) {
+        if self.paths.get(path).is_some_and(|lane| lane.id == id) {
+            self.paths.remove(path);
+        }
+    }
 }
 
 /// The router's end of the queue to one connection.
@@ -225,7 +240,7 @@ impl Registration {
         }
         let mut tables = self.router.lock();
         for former in self.fragments.drain(..) {
-            tables.fragments.remove(&former);
+            tables.forget_fragment(&former, self.lane.id);
         }
         for fragment in &fragments {
             tables.fragments.insert(fragment.clone(), self.lane.clone());
@@ -276,13 +291,10 @@ impl Drop for Registration {
     fn drop(&mut self) {
         let mut tables = self.router.lock();
         for fragment in &self.fragments {
-            tables.fragments.remove(fragment);
+            tables.forget_fragment(fragment, self.lane.id);
         }
         for path in &self.paths {
-            // A newer connection may own it by now.
-            if tables.paths.get(path).is_some_and(|lane| lane.id == self.lane.id) {
-                tables.paths.remove(path);
-            }
+            tables.forget_path(path, self.lane.id);
         }
     }
 }

@@ -36,7 +36,7 @@ const RECEIVE_BUFFER: usize = 65_536;
 
 /// Messages taken from the kernel in one call (`recvmmsg`). Each is one datagram from senders
 /// without segmentation offload, such as browsers, and up to 64 from senders with it.
-const RECEIVE_MESSAGES: usize = 8;
+const RECEIVE_MESSAGES: usize = 4;
 
 /// An endpoint's UDP socket.
 pub(crate) struct Socket {

@@ -137,7 +137,7 @@ impl Task {
                 () = self.shared.rung() => self.handle_rung(),
                 () = alarm.rings() => self.handle_timeout(),
                 _ = self.socket.writable(), if self.blocked.is_some() => {}
-                _ = self.shutdown.changed(), if self.is_running() => self.close(Instant::now()),
+                () = becomes_true(&mut self.shutdown), if self.is_running() => self.close(Instant::now()),
                 () = tokio::task::yield_now(), if !sent_all => {}
             }
         }
@@ -394,6 +394,11 @@ impl Task {
         self.shared.push_event(PeerEvent::Closed(reason));
         self.shared.close(self.channels.values().map(|channel| &*channel.line));
     }
+}
+
+async fn becomes_true(flag: &mut watch::Receiver<bool>) {
+    // The sender lives as long as the endpoint, and that as long as its tasks.
+    let _ = flag.wait_for(|flag| *flag).await;
 }
 
 /// Hands messages to SCTP, in order, until it has no room; those it has no room for stay.

@@ -28,7 +28,8 @@ pub enum ChannelError {
 /// A data channel, an `RTCDataChannel` in the W3C's words (RFC 8831).
 ///
 /// Clones are the same channel; when the last one is dropped, the channel is closed as with
-/// [`close`](DataChannel::close).
+/// [`close`](DataChannel::close). A channel does not keep its connection alive: that is what the
+/// [`PeerConnection`](super::PeerConnection) is for.
 ///
 /// The buffers are bounded in both directions. [`send`](DataChannel::send) waits while the peer or
 /// the network is slower than the application. An application that does not

@@ -33,16 +33,16 @@ use super::line::Line;
 use crate::{ChannelId, ConnectionState};
 
 /// The most octets that wait to be taken by SCTP, over all channels of a connection.
-pub(super) const MAX_OUTBOUND: usize = 256 << 10;
+pub(super) const MAX_OUTBOUND: usize = 128 << 10;
 
 /// The most octets that wait for their readers, over all channels of a connection: above it the
 /// task leaves everything in SCTP.
-const MAX_INBOUND: usize = 512 << 10;
+const MAX_INBOUND: usize = 192 << 10;
 
 /// The most octets that wait for the reader of one channel, less than a message: small, because
 /// what SCTP holds back is what slows the peer down, but enough to keep a reader busy while the
 /// task works on the next packets.
-pub(super) const MAX_INBOUND_OF_CHANNEL: usize = 128 << 10;
+pub(super) const MAX_INBOUND_OF_CHANNEL: usize = 96 << 10;
 
 /// The most events that wait for [`next_event`](super::PeerConnection::next_event). An
 /// application that never asks gets no channels, and costs no memory.

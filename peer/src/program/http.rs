@@ -83,6 +83,9 @@ impl From<SessionRefusal> for Refusal {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "there are too many sessions; try again later".into(),
             ),
+            SessionRefusal::Ending => {
+                Refusal(StatusCode::SERVICE_UNAVAILABLE, "the program is about to end".into())
+            }
             SessionRefusal::Offer(error) => error.into(),
             SessionRefusal::Internal(reason) => Refusal(StatusCode::INTERNAL_SERVER_ERROR, reason),
         }

@@ -23,7 +23,7 @@ pub(super) struct Report {
 impl Report {
     /// Puts it together.
     pub(super) fn new(state: ConnectionState, channels: Channels, statistics: Stats) -> Report {
-        let Channels { opened, open, reported } = channels;
+        let Channels { opened, open, reported, .. } = channels;
         Report { state, opened, open, channels: reported, statistics }
     }
 }

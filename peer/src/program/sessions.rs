@@ -29,6 +29,9 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(25);
 /// The channels a session remembers for its report. A client may open and close them for ever.
 const MAX_CHANNELS_REPORTED: usize = 2048;
 
+/// The octets of all labels and protocols in a report: each may have 65,535 (RFC 8832 §5.1).
+const MAX_OCTETS_REPORTED: usize = 128 << 10;
+
 /// Random octets in an id, which is all that protects a session from other users of the service.
 const ID_LENGTH: usize = 16;
 
@@ -46,6 +49,8 @@ pub(super) struct Sessions {
 pub(super) enum Refusal {
     /// There are as many sessions as there may be.
     Full,
+    /// The program is about to end.
+    Ending,
     /// The offer cannot be used, and why.
     Offer(Error),
     /// No randomness, or some such thing that is nobody's fault.
@@ -77,6 +82,7 @@ pub(super) struct Channels {
     pub(super) open: u64,
     /// The first of them, in order.
     pub(super) reported: Vec<ChannelInfo>,
+    octets_reported: usize,
 }
 
 impl Sessions {
@@ -90,7 +96,11 @@ impl Sessions {
     pub(super) async fn open(&self, offer: &str) -> Result<(String, String), Refusal> {
         let room = Arc::clone(&self.room).try_acquire_owned().map_err(|_| Refusal::Full)?;
         let id = new_id()?;
-        let connection = self.endpoint.connection(super::config())?;
+        let connection = match self.endpoint.connection(super::config()) {
+            Ok(connection) => connection,
+            Err(Error::Closed) => return Err(Refusal::Ending),
+            Err(error) => return Err(Refusal::Internal(error.to_string())),
+        };
         let session = Arc::new(Session {
             connection,
             channels: Mutex::default(),
@@ -170,8 +180,10 @@ impl Session {
         let mut channels = lock(&self.channels);
         channels.opened += 1;
         channels.open += 1;
-        if channels.reported.len() < MAX_CHANNELS_REPORTED {
+        let octets = channels.octets_reported + channel.label().len() + channel.protocol().len();
+        if channels.reported.len() < MAX_CHANNELS_REPORTED && octets <= MAX_OCTETS_REPORTED {
             channels.reported.push(channel.info().clone());
+            channels.octets_reported = octets;
         }
     }
 

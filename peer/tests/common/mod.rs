@@ -54,6 +54,10 @@ impl Server {
         self.url.rsplit(':').next().unwrap().parse().unwrap()
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal, such as `INT`; how it ended, after how long, and what else it printed.
     pub(crate) fn end(mut self, signal: &str) -> (ExitStatus, Duration, String) {
         let start = Instant::now();
