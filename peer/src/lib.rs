@@ -37,3 +37,8 @@ pub use handle::{ChannelError, ChannelState, DataChannel, PeerConnection, PeerEv
 pub use negotiation::{SdpType, SessionDescription, SetupRole, SignalingState};
 pub use sctp::channel::ChannelId;
 pub use stats::Stats;
+
+/// The example in README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
