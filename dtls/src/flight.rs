@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repetition_has_the_same_messages_and_new_record_numbers() {
+    fn trap_a_repetition_has_the_same_messages_and_new_record_numbers() {
         let (mut flights, mut records, now) =
             (Flights::new(1200, TIMER), Plain::default(), Instant::now());
         flights.send(flight(&[70, 300]));

@@ -263,7 +263,7 @@ fn a_tiny_mtu_fragments_everything() {
 }
 
 #[test]
-fn close_says_goodbye_and_is_answered() {
+fn trap_close_sends_close_notify_and_is_answered() {
     let mut pair = Pair::new();
     pair.exchange();
     pair.connected();

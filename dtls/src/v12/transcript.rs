@@ -77,7 +77,7 @@ mod tests {
     use crate::wire::HandshakeType;
 
     #[test]
-    fn section_4_2_6_headers_are_as_if_unfragmented() {
+    fn trap_headers_in_the_transcript_are_as_if_unfragmented() {
         let mut transcript = Transcript::default();
         let message =
             HandshakeMessage::from_body(HandshakeType::CLIENT_KEY_EXCHANGE, MessageSeq(5), b"abc");

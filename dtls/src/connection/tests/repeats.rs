@@ -1,7 +1,7 @@
 //! A network that loses, repeats and reorders: timers, last flights, early records.
 
 use super::*;
-use crate::wire::{HandshakeType, RecordHeader};
+use crate::wire::{HandshakeType, RecordHeader, split};
 
 /// The header of a datagram's first record.
 fn header(datagram: &[u8]) -> RecordHeader {
@@ -116,7 +116,7 @@ fn row_57_forty_percent_loss_in_both_directions_completes() {
 }
 
 #[test]
-fn section_4_2_4_the_last_flight_is_answered_again_after_connected() {
+fn trap_the_last_flight_is_answered_again_after_connected() {
     let mut pair = Pair::new();
     // Until the client's last flight.
     give(pair.now, &mut pair.server, &datagrams(pair.now, &mut pair.client));
@@ -209,7 +209,7 @@ fn every_flight_reversed_connects_without_a_timer() {
 }
 
 #[test]
-fn section_4_1_several_records_and_several_fragments_share_a_datagram() {
+fn trap_several_records_and_several_fragments_share_a_datagram() {
     let mut pair = Pair::with(|config| config.mtu = 100);
     loop {
         let to_server = datagrams(pair.now, &mut pair.client).concat();
@@ -220,6 +220,26 @@ fn section_4_1_several_records_and_several_fragments_share_a_datagram() {
         give(pair.now, &mut pair.server, &[BytesMut::from(&to_server[..])]);
         give(pair.now, &mut pair.client, &[BytesMut::from(&to_client[..])]);
     }
+    pair.connected();
+    pair.talks();
+}
+
+/// The other way round: all messages of a flight in one record, as BoringSSL sends them in 1.3.
+#[test]
+fn trap_several_messages_share_a_record() {
+    let mut pair = Pair::new();
+    give(pair.now, &mut pair.server, &datagrams(pair.now, &mut pair.client));
+    let flight = datagrams(pair.now, &mut pair.server);
+    let mut header = header(&flight[0]);
+    let records: Vec<_> = flight.into_iter().flat_map(split).map(Result::unwrap).collect();
+    let messages: Vec<u8> = records.iter().flat_map(|record| record.fragment.to_vec()).collect();
+    assert!(records.len() > 1);
+    header.length = u16::try_from(messages.len()).unwrap();
+    let mut datagram = Vec::new();
+    header.write(&mut datagram);
+    datagram.extend_from_slice(&messages);
+    give(pair.now, &mut pair.client, &[BytesMut::from(&datagram[..])]);
+    pair.exchange();
     pair.connected();
     pair.talks();
 }
