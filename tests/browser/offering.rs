@@ -220,17 +220,9 @@ async fn negotiated(browser: &Browser) -> Result<(), String> {
 
 async fn browser_is_dtls_server(browser: &Browser) -> Result<(), String> {
     // The browser offers `actpass` and our answer is `active`, as always.
-    let offer = browser
-        .run(format!(
-            "{ECHOING_PEER}
-            const channel = globalThis.channel = pc.createDataChannel('theirs');
-            globalThis.messages = inbox(channel);
-            await pc.setLocalDescription();
-            return pc.localDescription.sdp;"
-        ))
-        .await?;
+    let offer = offer_of(browser).await?;
     let ours = new_connection().await;
-    answer_and_echo(browser, &ours, offer.as_str().unwrap()).await?;
+    answer_and_echo(browser, &ours, &offer).await?;
     let transport = stats(browser).await?;
     assert_eq!(
         (&transport["dtlsRole"], &transport["tlsVersion"]),
@@ -240,20 +232,23 @@ async fn browser_is_dtls_server(browser: &Browser) -> Result<(), String> {
 }
 
 async fn browser_offers_active(browser: &Browser) -> Result<(), String> {
-    let offer = browser
-        .run(format!(
-            "{ECHOING_PEER}
-            const channel = globalThis.channel = pc.createDataChannel('theirs');
-            globalThis.messages = inbox(channel);
-            await pc.setLocalDescription();
-            return pc.localDescription.sdp;"
-        ))
-        .await?;
-    let offer = offer.as_str().unwrap().replace("a=setup:actpass", "a=setup:active");
+    let offer = offer_of(browser).await?.replace("a=setup:actpass", "a=setup:active");
     let ours = new_connection().await;
     answer_and_echo(browser, &ours, &offer).await?;
     assert_eq!(stats(browser).await?["dtlsRole"], "client");
     end(browser, ours).await
+}
+
+/// The page's offer of one channel.
+async fn offer_of(browser: &Browser) -> Result<String, String> {
+    let script = format!(
+        "{ECHOING_PEER}
+        const channel = globalThis.channel = pc.createDataChannel('theirs');
+        globalThis.messages = inbox(channel);
+        await pc.setLocalDescription();
+        return pc.localDescription.sdp;"
+    );
+    Ok(browser.run(script).await?.as_str().unwrap().to_owned())
 }
 
 /// Answers the page's offer and echoes its one channel until the page is content.
