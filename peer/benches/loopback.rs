@@ -53,10 +53,10 @@ fn main() {
         println!("{name:<44} {:>10}", percentiles(&mut times));
     }
     let name = "memory of an idle connection";
-    if wanted(name) {
-        if let Some(octets) = runtime.block_on(memory(500)) {
-            println!("{name:<44} {:>10.1} KiB", octets / 1024.0);
-        }
+    if wanted(name)
+        && let Some(octets) = runtime.block_on(memory(500))
+    {
+        println!("{name:<44} {:>10.1} KiB", octets / 1024.0);
     }
 }
 

@@ -121,7 +121,7 @@ async fn a_reader_that_stops_makes_the_writer_wait_and_nothing_is_dropped() {
         let channel = pair.channel.clone();
         async move {
             for i in 0..total {
-                let number = u32::try_from(i).unwrap().to_be_bytes().repeat(4096);
+                let number = u32::to_be_bytes(i).repeat(4096);
                 channel.send(Message::binary(number)).await.unwrap();
             }
         }
@@ -154,8 +154,8 @@ async fn an_unread_channel_does_not_stop_another() {
         pair.channel.send(Message::binary(vec![0; 16_384])).await.unwrap();
     }
     for i in 0..50 {
-        second.send(Message::text(&i.to_string())).await.unwrap();
-        assert_eq!(soon("a message", remote.recv()).await, Some(Message::text(&i.to_string())));
+        second.send(Message::text(i.to_string())).await.unwrap();
+        assert_eq!(soon("a message", remote.recv()).await, Some(Message::text(i.to_string())));
     }
 }
 
@@ -179,15 +179,12 @@ async fn the_buffered_amount_falls_to_zero() {
 async fn a_closed_channel_delivers_what_was_sent_and_then_ends() {
     let pair = connected().await;
     for i in 0..100 {
-        pair.channel.send(Message::text(&i.to_string())).await.unwrap();
+        pair.channel.send(Message::text(i.to_string())).await.unwrap();
     }
     pair.channel.close();
     assert!(matches!(pair.channel.send(Message::text("late")).await, Err(ChannelError::Closed)));
     for i in 0..100 {
-        assert_eq!(
-            soon("a message", pair.remote.recv()).await,
-            Some(Message::text(&i.to_string()))
-        );
+        assert_eq!(soon("a message", pair.remote.recv()).await, Some(Message::text(i.to_string())));
     }
     assert_eq!(soon("the end", pair.remote.recv()).await, None);
     soon("closed", pair.channel.closed()).await;

@@ -140,14 +140,19 @@ impl Client {
 
     /// Waits until the session's GET answers with this status.
     pub(crate) async fn wait_for_status(&self, status: StatusCode, within: Duration) {
-        let start = Instant::now();
-        loop {
-            let response = soon("a response", http().get(&self.session).send()).await.unwrap();
-            if response.status() == status {
-                return;
-            }
-            assert!(start.elapsed() < within, "still {}", response.status());
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        wait_for_status(&self.session, status, within).await;
+    }
+}
+
+/// Waits until GET answers with this status.
+pub(crate) async fn wait_for_status(url: &str, status: StatusCode, within: Duration) {
+    let start = Instant::now();
+    loop {
+        let response = soon("a response", http().get(url).send()).await.unwrap();
+        if response.status() == status {
+            return;
         }
+        assert!(start.elapsed() < within, "still {}", response.status());
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
