@@ -3,8 +3,11 @@
 //! A message waits in its stream until the application takes it; nothing is dropped, and what
 //! waits shrinks the window that the remote endpoint may fill.
 //!
-//! SSNs are kept as positions: 64-bit counts that do not wrap. An ordered message is always ahead
-//! of the one awaited, by up to 65,535: the TSN has already told that it is not a repetition.
+//! A remote endpoint may use all 65,536 streams, so what is kept of each is little: messages behind
+//! holes are in one table, and of most streams with nothing to read only the SSN awaited is left.
+//!
+//! An ordered message is always ahead of the one awaited, by up to 65,535: the TSN has already told
+//! that it is not a repetition.
 //!
 //! Book: the chapter on messages.
 
@@ -21,11 +24,19 @@ use crate::wire::{Ppid, SkippedStream, Ssn, StreamId};
 /// What stays allocated for a stream with nothing to read.
 const IDLE_CAPACITY: usize = 16;
 
-/// The remote endpoint's direction of all streams. One entry per stream that was used, at most
-/// 65,536; their messages are paid for from the receive window.
+/// Streams with nothing to read that keep their queue, so that messages that come one by one do not
+/// allocate: many more than applications use at once.
+const MAX_KEPT: usize = 1_024;
+
+/// The remote endpoint's direction of all streams. Messages are paid for from the receive window.
 #[derive(Debug, Default)]
 pub(crate) struct InboundStreams {
+    /// Those with something to read, and up to [`MAX_KEPT`] others.
     streams: StreamMap<InboundStream>,
+    /// The SSN awaited on every other stream that was used, if it is not 0.
+    dormant: StreamMap<Ssn>,
+    /// Ordered messages behind a hole, by stream and SSN.
+    waiting: BTreeMap<(u16, u16), Waiting>,
     /// Octets charged to the receive window.
     cost: usize,
     /// Octets of these that the application could free by reading.
@@ -36,10 +47,8 @@ pub(crate) struct InboundStreams {
 
 #[derive(Debug, Default)]
 struct InboundStream {
-    /// Position of the SSN awaited; its low 16 bits are the SSN.
-    next: u64,
-    /// Ordered messages behind a hole, by position.
-    waiting: BTreeMap<u64, Waiting>,
+    /// The SSN awaited.
+    next: Ssn,
     ready: VecDeque<Waiting>,
     /// The application was told, and has not emptied `ready` since.
     announced: bool,
@@ -72,35 +81,59 @@ impl InboundStreams {
     /// Takes in a message.
     pub(crate) fn deliver(&mut self, message: Assembled, events: &mut Events) {
         let Assembled { stream, ssn, ppid, unordered, body, cost, .. } = message;
-        let state = self.streams.entry(stream).or_default();
         let waiting = Waiting { ppid, ordered: !unordered, body, cost };
         self.cost = self.cost.saturating_add(cost);
+        let state = self.wake(stream);
         if unordered {
-            return self.make_ready(stream, waiting, events);
-        }
-        let position = state.position(ssn);
-        if position == state.next && state.waiting.is_empty() {
-            state.next = state.next.saturating_add(1);
-            return self.make_ready(stream, waiting, events);
-        }
-        // Two messages with one SSN: a broken sender; the first one counts.
-        match state.waiting.entry(position) {
-            Entry::Vacant(vacant) => {
-                vacant.insert(waiting);
+            self.make_ready(stream, waiting, events);
+        } else if ssn == state.next {
+            state.next = ssn.next();
+            self.make_ready(stream, waiting, events);
+            self.release(stream, events);
+        } else {
+            // Two messages with one SSN: a broken sender; the first one counts.
+            match self.waiting.entry((stream.0, ssn.0)) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert(waiting);
+                }
+                Entry::Occupied(_) => self.cost = self.cost.saturating_sub(cost),
             }
-            Entry::Occupied(_) => self.cost = self.cost.saturating_sub(cost),
         }
-        self.release(stream, events);
+        self.rest(stream);
+    }
+
+    /// All that is known of a stream.
+    fn wake(&mut self, stream: StreamId) -> &mut InboundStream {
+        let dormant = &mut self.dormant;
+        self.streams.entry(stream).or_insert_with(|| {
+            let next = dormant.remove(&stream).unwrap_or_default();
+            InboundStream { next, ..InboundStream::default() }
+        })
+    }
+
+    /// Of one stream too many with nothing to read, keeps only the SSN awaited.
+    fn rest(&mut self, stream: StreamId) {
+        if self.streams.len() <= MAX_KEPT {
+            return;
+        }
+        if let Some(state) = self.streams.get(&stream)
+            && state.ready.is_empty()
+            && !state.announced
+        {
+            if state.next != Ssn(0) {
+                self.dormant.insert(stream, state.next);
+            }
+            self.streams.remove(&stream);
+        }
     }
 
     /// Makes those waiting messages ready that wait for nothing any more.
     fn release(&mut self, stream: StreamId, events: &mut Events) {
-        while let Some(state) = self.streams.get_mut(&stream)
-            && let Some(entry) = state.waiting.first_entry()
-            && *entry.key() <= state.next
+        while !self.waiting.is_empty()
+            && let Some(state) = self.streams.get_mut(&stream)
+            && let Some(waiting) = self.waiting.remove(&(stream.0, state.next.0))
         {
-            state.next = state.next.max(entry.key().saturating_add(1));
-            let waiting = entry.remove();
+            state.next = state.next.next();
             self.make_ready(stream, waiting, events);
         }
     }
@@ -127,36 +160,61 @@ impl InboundStreams {
 
     /// A FORWARD-TSN gives up ordered messages (RFC 3758 §3.6): those behind them wait no longer.
     pub(crate) fn skip(&mut self, skipped: SkippedStream, events: &mut Events) {
-        let state = self.streams.entry(skipped.stream).or_default();
-        let position = state.position(skipped.ssn);
+        let SkippedStream { stream, ssn } = skipped;
+        let state = self.wake(stream);
+        let next = state.next;
         // More than half the circle ahead is behind: it was skipped or delivered already.
-        if position.saturating_sub(state.next) >= 1 << 15 {
-            return;
+        if ssn.since(next) < 1 << 15 {
+            state.next = ssn.next();
+            // What is complete among the skipped is delivered nevertheless.
+            for ssn in self.waiting_between(stream, next, ssn) {
+                if let Some(waiting) = self.waiting.remove(&(stream.0, ssn)) {
+                    self.make_ready(stream, waiting, events);
+                }
+            }
+            self.release(stream, events);
         }
-        // What is complete among the skipped is delivered nevertheless.
-        state.next = position.saturating_add(1);
-        self.release(skipped.stream, events);
+        self.rest(stream);
+    }
+
+    /// The SSNs of the messages that wait from `first` to `last`, in the order of the circle.
+    fn waiting_between(&self, stream: StreamId, first: Ssn, last: Ssn) -> Vec<u16> {
+        let key = |ssn: u16| (stream.0, ssn);
+        let range = |first, last| self.waiting.range(key(first)..=key(last)).map(|(key, _)| key.1);
+        if first.0 <= last.0 {
+            range(first.0, last.0).collect()
+        } else {
+            range(first.0, u16::MAX).chain(range(0, last.0)).collect()
+        }
     }
 
     /// The remote endpoint starts the stream anew (RFC 6525 §5.2.2). What waited for messages
     /// before it waits in vain: every TSN before the reset has arrived.
     pub(crate) fn reset(&mut self, stream: StreamId) {
-        let Some(state) = self.streams.get_mut(&stream) else { return };
-        for waiting in std::mem::take(&mut state.waiting).into_values() {
-            self.cost = self.cost.saturating_sub(waiting.cost);
+        for ssn in self.waiting_between(stream, Ssn(0), Ssn(u16::MAX)) {
+            if let Some(waiting) = self.waiting.remove(&(stream.0, ssn)) {
+                self.cost = self.cost.saturating_sub(waiting.cost);
+            }
         }
-        state.next = 0;
-        if state.ready.is_empty() {
-            self.streams.remove(&stream);
+        self.dormant.remove(&stream);
+        if let Some(state) = self.streams.get_mut(&stream) {
+            state.next = Ssn(0);
+            if state.ready.is_empty() {
+                self.streams.remove(&stream);
+            }
         }
     }
 
     /// All streams start anew.
     pub(crate) fn reset_all(&mut self) {
-        let streams: Vec<StreamId> = self.streams.keys().copied().collect();
-        for stream in streams {
-            self.reset(stream);
+        for waiting in std::mem::take(&mut self.waiting).into_values() {
+            self.cost = self.cost.saturating_sub(waiting.cost);
         }
+        self.dormant.clear();
+        self.streams.retain(|_, state| {
+            state.next = Ssn(0);
+            !state.ready.is_empty()
+        });
     }
 
     /// The next message of a stream.
@@ -164,6 +222,7 @@ impl InboundStreams {
         let state = self.streams.get_mut(&stream)?;
         let Some(waiting) = state.ready.pop_front() else {
             state.announced = false;
+            self.rest(stream);
             return None;
         };
         self.cost = self.cost.saturating_sub(waiting.cost);
@@ -173,6 +232,7 @@ impl InboundStreams {
             if state.ready.capacity() > IDLE_CAPACITY {
                 state.ready.shrink_to(IDLE_CAPACITY);
             }
+            self.rest(stream);
         }
         let payload = waiting.body.join()?;
         Some(Received { ppid: waiting.ppid, payload, ordered: waiting.ordered })
@@ -181,14 +241,6 @@ impl InboundStreams {
     /// What the next message of a stream is.
     pub(crate) fn peek_ppid(&self, stream: StreamId) -> Option<Ppid> {
         Some(self.streams.get(&stream)?.ready.front()?.ppid)
-    }
-}
-
-impl InboundStream {
-    fn position(&self, ssn: Ssn) -> u64 {
-        #[expect(clippy::cast_possible_truncation, reason = "SSNs are positions modulo 2^16")]
-        let next = Ssn(self.next as u16);
-        self.next.saturating_add(ssn.since(next).into())
     }
 }
 
@@ -248,6 +300,46 @@ mod tests {
         streams.skip(SkippedStream { stream: StreamId(0), ssn: Ssn(0) }, &mut events);
         streams.deliver(message(0, 3, false), &mut events);
         assert_eq!(read(&mut streams, 0), [3, 4], "an old skip changes nothing");
+        assert_eq!(streams.cost(), 0);
+    }
+
+    #[test]
+    fn row_72_all_streams_at_once_leave_an_ssn_each() {
+        let (mut streams, mut events) = (InboundStreams::default(), Events::default());
+        for round in 0..3 {
+            for stream in 0..=u16::MAX {
+                streams.deliver(message(stream, 2 * round, false), &mut events);
+                assert_eq!(read(&mut streams, stream).len(), 1);
+                let ssn = Ssn(2 * round + 1);
+                streams.skip(SkippedStream { stream: StreamId(stream), ssn }, &mut events);
+            }
+        }
+        assert_eq!(streams.streams.len(), MAX_KEPT);
+        assert_eq!(streams.dormant.len(), 65_536 - MAX_KEPT);
+        assert_eq!(size_of::<(StreamId, Ssn)>(), 4);
+        for stream in [0, 1, 40_000, u16::MAX] {
+            streams.reset(StreamId(stream));
+            streams.deliver(message(stream, 0, false), &mut events);
+            assert_eq!(read(&mut streams, stream), [0]);
+        }
+    }
+
+    #[test]
+    fn skipped_messages_are_delivered_in_order_around_the_circle() {
+        let (mut streams, mut events) = (InboundStreams::default(), Events::default());
+        streams.skip(SkippedStream { stream: StreamId(7), ssn: Ssn(30_000) }, &mut events);
+        streams.skip(SkippedStream { stream: StreamId(7), ssn: Ssn(60_000) }, &mut events);
+        for ssn in [3, 1, 65_535, 5, 65_000] {
+            streams.deliver(message(7, ssn, false), &mut events);
+            streams.deliver(message(8, ssn, false), &mut events);
+        }
+        streams.skip(SkippedStream { stream: StreamId(7), ssn: Ssn(2) }, &mut events);
+        let expected = [65_000_u16, 65_535, 1, 3].map(|ssn| ssn.to_be_bytes()[1]);
+        assert_eq!(read(&mut streams, 7), expected);
+        assert_eq!(read(&mut streams, 8), []);
+        streams.reset(StreamId(7));
+        assert_eq!(streams.cost(), 500, "what waits on the other stream");
+        streams.reset_all();
         assert_eq!(streams.cost(), 0);
     }
 
