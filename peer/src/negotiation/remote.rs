@@ -67,7 +67,8 @@ impl RemoteTransport {
         };
         let has_candidates = section.candidates().next().is_some();
         let candidates = if has_candidates { section } else { tagged };
-        let setup = section.setup().or_else(|| tagged.setup());
+        // The role is that of the transport: Firefox says something else in a recycled section.
+        let setup = tagged.setup().or_else(|| section.setup());
         if setup == Some(Setup::HoldConn) {
             return Err(Error::HoldConnection);
         }

@@ -167,7 +167,7 @@ fn trap_fingerprints_of_unknown_hashes_are_passed_over() {
 }
 
 #[test]
-fn the_version_of_the_origin_goes_up_by_one_per_change_only() {
+fn trap_the_version_of_the_origin_goes_up_by_one_per_change_only() {
     let mut peer = fresh(1);
     assert_eq!(version(&peer.create_offer(&local(&[]))), 1);
     assert_eq!(version(&peer.create_offer(&local(&[]))), 1);
@@ -338,7 +338,7 @@ fn a_carrier_stays_in_our_own_offers_with_the_candidates() {
 }
 
 #[test]
-fn what_the_tagged_section_says_holds_for_the_bundle() {
+fn trap_what_the_tagged_section_says_holds_for_the_bundle() {
     let offer = fixture("chromium-audio-video-data.offer.sdp");
     let (session, data) = offer.split_once("m=application").unwrap();
     let stripped: String = data
@@ -354,6 +354,66 @@ fn what_the_tagged_section_says_holds_for_the_bundle() {
     assert_eq!(remote.ice_ufrag, "xzah");
     assert_eq!((remote.fingerprints.len(), remote.setup), (1, Some(Setup::ActPass)));
     assert_eq!(remote.candidates.len(), 2);
+}
+
+/// Firefox answers a section in a recycled place with `active` where the transport is `passive`.
+#[test]
+fn trap_only_the_tagged_section_says_the_dtls_role() {
+    let mut peer = fresh(1);
+    let browser = fixture("firefox-max-bundle.offer.sdp");
+    peer.set_remote(&SessionDescription::offer(browser)).unwrap();
+    let (_, agreement) = answer(&mut peer);
+    assert_eq!(agreement.role, SetupRole::Active);
+    let fingerprint = agreement.remote.fingerprints[0].to_string();
+    let answer = offer(&mut peer)
+        .sdp
+        .replace(FINGERPRINT, &fingerprint)
+        .replacen("setup:actpass", "setup:passive", 1)
+        .replacen("setup:actpass", "setup:active", 1);
+    let outcome = peer.set_remote(&SessionDescription::answer(answer)).unwrap();
+    assert_eq!(self::agreement(outcome).role, SetupRole::Active);
+}
+
+/// We have rejected audio and video, so a browser may use their places again, with a new mid.
+#[test]
+fn trap_a_rejected_place_is_used_again_under_a_new_mid() {
+    let mut peer = fresh(1);
+    let browser = fixture("chromium-audio-video-data.offer.sdp");
+    peer.set_remote(&SessionDescription::offer(browser.clone())).unwrap();
+    let first = Session::parse(&answer(&mut peer).0.sdp).unwrap();
+    assert_eq!((first.media[0].kind.as_str(), first.media[0].port), ("audio", 0));
+    let recycled = browser
+        .replace("m=audio", "m=video")
+        .replace("a=mid:0\r\n", "a=mid:9\r\n")
+        .replace("BUNDLE 0 1 2", "BUNDLE 2 9");
+    peer.set_remote(&SessionDescription::offer(recycled)).unwrap();
+    let second = Session::parse(&answer(&mut peer).0.sdp).unwrap();
+    let sections: Vec<_> = second.sections().map(|s| (s.mid(), s.is_rejected())).collect();
+    assert_eq!(sections, [(Some("9"), true), (Some("1"), true), (Some("2"), false)]);
+    assert_eq!(second.bundle_groups().next().unwrap().mids().collect::<Vec<_>>(), ["2"]);
+}
+
+/// A mid is any token; the answer repeats it.
+#[test]
+fn trap_a_mid_is_an_opaque_token() {
+    let mid = "data.0~{x}!";
+    let offer = fixture("chromium-data.offer.sdp")
+        .replace("a=mid:0", &format!("a=mid:{mid}"))
+        .replace("BUNDLE 0", &format!("BUNDLE {mid}"));
+    let (answer, agreement) = answer_to(&offer).unwrap();
+    assert!(agreement.is_some());
+    assert_eq!(answer.sections().next().unwrap().mid(), Some(mid));
+    assert_eq!(answer.bundle_groups().next().unwrap().mids().collect::<Vec<_>>(), [mid]);
+}
+
+/// Chrome nominates by NOMINATION alone, without USE-CANDIDATE, where both sides say `renomination`.
+#[test]
+fn trap_renomination_is_never_agreed_to() {
+    let offer = fixture("chromium-data.offer.sdp")
+        .replace("a=ice-options:trickle", "a=ice-options:trickle renomination");
+    let (answer, _) = answer_to(&offer).unwrap();
+    let section = answer.sections().next().unwrap();
+    assert_eq!(section.ice_options().collect::<Vec<_>>(), ["trickle", "ice2"]);
 }
 
 #[test]
@@ -409,7 +469,7 @@ fn an_answer_must_match_the_offer() {
 
 /// The browser calls first with audio and video and data; whoever offers again, the m= lines stay.
 #[test]
-fn m_lines_keep_their_number_and_order_for_ever() {
+fn trap_m_lines_keep_their_number_and_order_for_ever() {
     let mut peer = fresh(1);
     let browser = fixture("chromium-audio-video-data.offer.sdp");
     peer.set_remote(&SessionDescription::offer(browser.clone())).unwrap();

@@ -10,7 +10,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// The farewell leaves before `Closed`, and the peer knows within a one-way trip.
 #[test]
-fn close_is_seen_by_the_other_side_at_once() {
+fn trap_a_close_is_seen_by_the_other_side_at_once_and_is_no_failure() {
     let (mut net, ours, theirs) = Net::connected();
     net.run(SECOND);
     net.sent.clear();

@@ -14,4 +14,5 @@ mod closing;
 mod hostile;
 mod liveness;
 mod net;
+mod traps;
 mod trickle;
