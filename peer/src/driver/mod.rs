@@ -16,6 +16,7 @@
 //! Book: "The pump".
 
 mod burst;
+mod channels;
 mod endpoint;
 mod interfaces;
 mod router;

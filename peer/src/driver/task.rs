@@ -14,7 +14,7 @@
 //! ```
 //!
 //! - The task owns the connection: no lock, and nothing else calls it. What handles want done is
-//!   sent here as a [`Request`]; messages pass through the [`Line`] of their channel.
+//!   sent here as a [`Request`]; messages pass through [`Channels`].
 //! - Datagrams that the kernel does not take wait, and no others are made meanwhile: the next
 //!   `poll_transmit` comes when the socket is writable again.
 //! - A connection that closes is driven on until its farewell has left, but not for longer than
@@ -22,22 +22,20 @@
 //!
 //! Book: "The pump".
 
-use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::Sleep;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::burst::{Burst, Outbox};
+use super::channels::Channels;
 use super::router::{Batch, Registration};
 use super::socket::Socket;
-use crate::handle::{ChannelState, DataChannel, Line, PeerEvent, Sent, Shared};
-use crate::{
-    ChannelId, CloseReason, Connection, ConnectionState, Datagram, Event, Message, SendError,
-};
+use crate::handle::{ChannelState, DataChannel, PeerEvent, Shared};
+use crate::{ChannelId, CloseReason, Connection, ConnectionState, Datagram, Event};
 
 /// How long a closing connection may take to send its farewell.
 const LINGER: Duration = Duration::from_secs(1);
@@ -48,9 +46,6 @@ const BATCHES_PER_TURN: usize = 4;
 
 /// Bursts sent before other tasks of this thread have their turn.
 const BURSTS_PER_TURN: usize = 8;
-
-/// Channels looked after in one turn. With more than that busy at once each waits some turns.
-const CHANNELS_PER_TURN: usize = 64;
 
 /// Something a handle wants done with the connection.
 pub(crate) type Request = Box<dyn FnOnce(&mut Task, Instant) + Send>;
@@ -64,11 +59,7 @@ pub(crate) struct Task {
     /// Becomes true when the endpoint closes.
     shutdown: watch::Receiver<bool>,
     shared: Arc<Shared>,
-    channels: HashMap<ChannelId, Channel>,
-    /// Channels with messages to hand over, or octets in SCTP.
-    unsettled: VecDeque<ChannelId>,
-    /// Channels with messages left in SCTP because the readers of all together are behind.
-    starved: Vec<ChannelId>,
+    channels: Channels,
     outbox: Outbox,
     /// What the kernel did not take.
     blocked: Option<Burst>,
@@ -85,15 +76,6 @@ enum Life {
     Over(CloseReason),
 }
 
-/// One channel, as the task knows it.
-struct Channel {
-    line: Arc<Line>,
-    unsettled: bool,
-    starved: bool,
-    /// The connection has been told to close it.
-    closing: bool,
-}
-
 impl Task {
     /// A task for `connection`. Dropping every sender of `requests` closes it.
     pub(crate) fn new(
@@ -104,6 +86,7 @@ impl Task {
         shutdown: watch::Receiver<bool>,
         shared: Arc<Shared>,
     ) -> Task {
+        let channels = Channels::new(Arc::clone(&shared));
         Task {
             connection,
             socket,
@@ -111,9 +94,7 @@ impl Task {
             requests,
             shutdown,
             shared,
-            channels: HashMap::new(),
-            unsettled: VecDeque::new(),
-            starved: Vec::new(),
+            channels,
             outbox: Outbox::default(),
             blocked: None,
             life: Life::Running,
@@ -126,8 +107,8 @@ impl Task {
     pub(crate) async fn run(mut self: Box<Self>) {
         let mut alarm = Alarm::new();
         loop {
-            let sent_all = self.drain(Instant::now());
-            if sent_all && self.is_over() {
+            let done = self.drain(Instant::now());
+            if done && self.is_over() {
                 break;
             }
             alarm.set(self.deadline());
@@ -138,7 +119,7 @@ impl Task {
                 () = alarm.rings() => self.handle_timeout(),
                 _ = self.socket.writable(), if self.blocked.is_some() => {}
                 () = becomes_true(&mut self.shutdown), if self.is_running() => self.close(Instant::now()),
-                () = tokio::task::yield_now(), if !sent_all => {}
+                () = tokio::task::yield_now(), if !done => {}
             }
         }
         self.end();
@@ -176,13 +157,7 @@ impl Task {
 
     /// Looks after the channels whose handles rang.
     fn handle_rung(&mut self) {
-        let now = Instant::now();
-        let mut rung = Vec::new();
-        self.shared.take_rung(&mut rung);
-        for id in rung {
-            self.unsettle(id);
-            self.pull(now, id);
-        }
+        self.channels.rung(&mut self.connection, Instant::now());
     }
 
     fn handle_timeout(&mut self) {
@@ -221,18 +196,17 @@ impl Task {
     }
 
     /// Takes all that the connection has to give: events to the handles, messages to their
-    /// readers, datagrams to the socket. Answers false if there is more to send at once.
+    /// readers, datagrams to the socket. Answers false if more can be done at once.
     fn drain(&mut self, now: Instant) -> bool {
         loop {
             while let Some(event) = self.connection.poll_event() {
                 self.handle_event(now, event);
             }
-            self.settle(now);
-            self.pull_starved(now);
+            let settled = self.channels.settle(&mut self.connection, now);
             let sent_all = self.transmit(now);
             match self.connection.poll_event() {
                 Some(event) => self.handle_event(now, event),
-                None => return sent_all,
+                None => return settled && sent_all,
             }
         }
     }
@@ -258,103 +232,17 @@ impl Task {
                     self.shared.push_event(PeerEvent::DataChannel(channel));
                 }
             }
-            Event::ChannelOpened(id) => {
-                if let Some(channel) = self.channels.get(&id) {
-                    channel.line.set_open();
-                    self.unsettle(id);
-                }
-            }
-            Event::Readable(id) => self.pull(now, id),
-            Event::ChannelClosed(id) => self.forget(now, id),
+            Event::ChannelOpened(id) => self.channels.opened(id),
+            Event::Readable(id) => self.channels.pull(&mut self.connection, now, id),
+            Event::ChannelClosed(id) => self.channels.closed(&mut self.connection, now, id),
             Event::Closed(reason) => self.life = Life::Over(reason),
             _ => {}
         }
     }
 
-    /// A handle, and a place in the tables, for a channel of the connection.
+    /// A handle on a channel of the connection.
     pub(crate) fn adopt(&mut self, id: ChannelId, state: ChannelState) -> Option<DataChannel> {
-        let info = self.connection.channel(id)?;
-        let line = Arc::new(Line::new(id, info, state, Arc::clone(&self.shared)));
-        let channel =
-            Channel { line: Arc::clone(&line), unsettled: false, starved: false, closing: false };
-        self.channels.insert(id, channel);
-        Some(DataChannel::new(line))
-    }
-
-    /// A channel is closed: its reader gets what is left.
-    fn forget(&mut self, now: Instant, id: ChannelId) {
-        if let Some(Channel { line, .. }) = self.channels.remove(&id) {
-            while let Some(message) = self.connection.recv(now, id) {
-                line.push_inbound(message);
-            }
-            line.set_closed();
-        }
-    }
-
-    /// Notes that a channel needs attention.
-    fn unsettle(&mut self, id: ChannelId) {
-        if let Some(channel) = self.channels.get_mut(&id)
-            && !std::mem::replace(&mut channel.unsettled, true)
-        {
-            self.unsettled.push_back(id);
-        }
-    }
-
-    /// Hands the handles' messages to SCTP as far as it has room, and tells the handles what it
-    /// still holds.
-    fn settle(&mut self, now: Instant) {
-        let mut messages = VecDeque::new();
-        for _ in 0..self.unsettled.len().min(CHANNELS_PER_TURN) {
-            let Some(id) = self.unsettled.pop_front() else { break };
-            let Some(channel) = self.channels.get_mut(&id) else { continue };
-            channel.unsettled = false;
-            if channel.line.state() == ChannelState::Connecting {
-                continue;
-            }
-            channel.line.take_outbound(&mut messages);
-            let sent = hand_over(&mut self.connection, now, id, &mut messages);
-            let accepted = self.connection.buffered_amount(id);
-            let more = channel.line.settle(&mut messages, sent, accepted);
-            if channel.line.wants_close() && !std::mem::replace(&mut channel.closing, true) {
-                self.connection.close_data_channel(now, id);
-            }
-            if more {
-                channel.unsettled = true;
-                self.unsettled.push_back(id);
-            }
-        }
-    }
-
-    /// Gives a channel's messages to its reader as far as there is room.
-    fn pull(&mut self, now: Instant, id: ChannelId) {
-        let Some(channel) = self.channels.get_mut(&id) else { return };
-        loop {
-            if !self.shared.has_room() {
-                if !std::mem::replace(&mut channel.starved, true) {
-                    self.starved.push(id);
-                }
-                return;
-            }
-            if !channel.line.takes_more() {
-                return;
-            }
-            match self.connection.recv(now, id) {
-                Some(message) => channel.line.push_inbound(message),
-                None => return,
-            }
-        }
-    }
-
-    fn pull_starved(&mut self, now: Instant) {
-        if self.starved.is_empty() || !self.shared.has_room() {
-            return;
-        }
-        for id in std::mem::take(&mut self.starved) {
-            if let Some(channel) = self.channels.get_mut(&id) {
-                channel.starved = false;
-                self.pull(now, id);
-            }
-        }
+        self.channels.adopt(&self.connection, id, state)
     }
 
     /// Sends what the connection has, in bursts. Answers false if there is more, after a share of
@@ -392,35 +280,13 @@ impl Task {
             closes
         });
         self.shared.push_event(PeerEvent::Closed(reason));
-        self.shared.close(self.channels.values().map(|channel| &*channel.line));
+        self.channels.end();
     }
 }
 
 async fn becomes_true(flag: &mut watch::Receiver<bool>) {
     // The sender lives as long as the endpoint, and that as long as its tasks.
     let _ = flag.wait_for(|flag| *flag).await;
-}
-
-/// Hands messages to SCTP, in order, until it has no room; those it has no room for stay.
-fn hand_over(
-    connection: &mut Connection,
-    now: Instant,
-    id: ChannelId,
-    messages: &mut VecDeque<Message>,
-) -> Sent {
-    let mut sent = Sent::default();
-    while let Some(message) = messages.pop_front() {
-        match connection.send(now, id, message.clone()) {
-            Ok(()) => {}
-            Err(SendError::Full) => {
-                messages.push_front(message);
-                break;
-            }
-            Err(error) => warn!(%error, "message not sent"),
-        }
-        sent.add(&message);
-    }
-    sent
 }
 
 /// A timer that is set again for every datagram without costing much.
