@@ -249,6 +249,26 @@ fn hello_verify_request_costs_a_round_trip_and_nothing_else() {
     pair.talks();
 }
 
+/// RFC 6347 §4.2.1: a server that hashes them agrees with itself and with no browser.
+#[test]
+fn trap_the_first_hello_and_its_verify_request_are_not_in_the_transcript() {
+    let mut pair = Pair::with(|config| config.hello_verify = true);
+    let length = |datagrams: &[BytesMut]| -> usize {
+        let records = datagrams.iter().cloned().flat_map(crate::wire::split).map(Result::unwrap);
+        records.map(|record| record.fragment.len()).sum()
+    };
+    give(pair.now, &mut pair.server, &datagrams(pair.now, &mut pair.client));
+    give(pair.now, &mut pair.client, &datagrams(pair.now, &mut pair.server));
+    // Each is whole in its record, so the records hold what is hashed.
+    let second_hello = datagrams(pair.now, &mut pair.client);
+    give(pair.now, &mut pair.server, &second_hello);
+    let flight = datagrams(pair.now, &mut pair.server);
+    let expected = format!("Transcript({} octets)", length(&second_hello) + length(&flight));
+    let Phase::Handshaking(handshaking) = &pair.server.phase else { panic!() };
+    let state = format!("{:?}", handshaking.machine);
+    assert!(state.contains(&expected), "{state} has no {expected}");
+}
+
 #[test]
 fn a_tiny_mtu_fragments_everything() {
     for mtu in [100, 256, 576] {
