@@ -1,4 +1,6 @@
 //! A UDP port, and the connections on it.
+//!
+//! Book: "The pump".
 
 use std::fmt;
 use std::io;

@@ -22,6 +22,7 @@
 //!
 //! Book: "The pump".
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -150,7 +151,9 @@ impl Router {
     /// Hands what the socket received to the connections it is for.
     pub(crate) fn route(&self, received: &Received<'_>) {
         let (local, remote) = (received.local, received.remote);
-        let mut of_path = Batch { local, remote, datagrams: SmallVec::new() };
+        // Copied only for somebody: what strangers send costs a look into the table.
+        let of_path = LazyCell::new(|| self.lock().paths.get(&(local, remote)).cloned());
+        let mut batch = Batch { local, remote, datagrams: SmallVec::new() };
         for datagram in received.datagrams() {
             match request_fragment(datagram) {
                 Kind::Request(fragment) => {
@@ -163,16 +166,15 @@ impl Router {
                         None => trace!(%remote, "a check for no connection of ours: dropped"),
                     }
                 }
-                Kind::Other => of_path.datagrams.push(BytesMut::from(datagram)),
+                Kind::Other if of_path.is_some() => batch.datagrams.push(datagram.into()),
+                Kind::Other => trace!(%local, %remote, "from no peer of ours: dropped"),
                 Kind::Malformed => trace!(%remote, "malformed STUN: dropped"),
             }
         }
-        if !of_path.datagrams.is_empty() {
-            let lane = self.lock().paths.get(&(local, remote)).cloned();
-            match lane {
-                Some(lane) => lane.push(of_path),
-                None => trace!(%local, %remote, "from no peer of ours: dropped"),
-            }
+        if !batch.datagrams.is_empty()
+            && let Some(lane) = &*of_path
+        {
+            lane.push(batch);
         }
     }
 

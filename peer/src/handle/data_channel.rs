@@ -1,4 +1,6 @@
 //! The handle of one data channel.
+//!
+//! Book: "Channels".
 
 use std::sync::Arc;
 

@@ -1,4 +1,6 @@
 //! What a [`PeerConnection`](super::PeerConnection) tells its application.
+//!
+//! Book: "The pump".
 
 use std::net::SocketAddr;
 

@@ -8,6 +8,8 @@
 //!
 //! These are the states of an `RTCDataChannel` (W3C WebRTC §6.2). What was received before the
 //! channel closed is still read; then the reader is told the end.
+//!
+//! Book: "The pump".
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,6 @@
 //! The handle of one connection.
+//!
+//! Book: "The pump".
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,6 +21,36 @@ use crate::{
 /// All methods take `&self`, so it can be shared in an [`Arc`]. The methods of offer and answer are
 /// carried out in the order in which they are called. Dropping it closes the connection, in the
 /// background; [`close`](PeerConnection::close) waits until the peer has been told.
+///
+/// ```
+/// use peer::{Config, DataChannelInit, Message, PeerConnection, PeerEvent};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let ours = PeerConnection::new(Config::default()).await?;
+/// let theirs = PeerConnection::new(Config::default()).await?;
+/// let channel = ours.create_data_channel("chat", DataChannelInit::default()).await?;
+///
+/// // Offer and answer, which an application carries to and fro in its own way.
+/// let offer = ours.create_offer().await?;
+/// ours.set_local_description(offer.clone()).await?;
+/// theirs.set_remote_description(offer).await?;
+/// let answer = theirs.create_answer().await?;
+/// theirs.set_local_description(answer.clone()).await?;
+/// ours.set_remote_description(answer).await?;
+///
+/// channel.opened().await?;
+/// channel.send("hello").await?;
+/// while let Some(event) = theirs.next_event().await {
+///     if let PeerEvent::DataChannel(channel) = event {
+///         assert_eq!(channel.recv().await, Some(Message::text("hello")));
+///         break;
+///     }
+/// }
+/// ours.close().await;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct PeerConnection {
     requests: mpsc::Sender<Request>,

@@ -1,4 +1,6 @@
 //! `peer call`: the client of the same contract, for this or any other implementation of it.
+//!
+//! Book: "Thirty seconds of a call".
 
 use std::io::Write;
 use std::time::{Duration, Instant};

@@ -1,4 +1,6 @@
 //! Chatting line by line: what is typed goes to the peer, what comes from there is printed.
+//!
+//! Book: "Channels".
 
 use std::io::Write;
 use std::time::Duration;

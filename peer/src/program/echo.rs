@@ -1,4 +1,6 @@
 //! The echo: every message comes back unchanged, on the channel it came on.
+//!
+//! Book: "Channels".
 
 use peer::DataChannel;
 use tokio::sync::Semaphore;

@@ -13,6 +13,8 @@
 //!
 //! A page of another origin can use this only if the program was started with `--cors`: the
 //! content types above make browsers ask first, and without CORS the answer is no.
+//!
+//! Book: "Thirty seconds of a call".
 
 use std::time::Duration;
 

@@ -7,6 +7,8 @@
 //! ```
 //!
 //! The program uses the library as any other program would.
+//!
+//! Book: "Thirty seconds of a call".
 
 pub(crate) mod call;
 pub(crate) mod cli;

@@ -1,4 +1,6 @@
 //! `peer serve`: HTTP for the page and the signalling, one UDP socket for the rest.
+//!
+//! Book: "Thirty seconds of a call".
 
 use std::io::{self, Write};
 use std::net::SocketAddr;

@@ -7,6 +7,8 @@
 //!                                    DELETE, closed by the client, consent lost (RFC 7675),
 //!                                    or never connected
 //! ```
+//!
+//! Book: "Thirty seconds of a call".
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

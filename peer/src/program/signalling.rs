@@ -1,5 +1,7 @@
 //! The client's side of the signalling, for any server that keeps the contract of
 //! [`http`](super::http).
+//!
+//! Book: "Thirty seconds of a call".
 
 use std::error::Error;
 use std::time::Duration;

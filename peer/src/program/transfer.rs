@@ -7,6 +7,8 @@
 //!
 //! Nothing of the peer is assumed but that it sends every message back. Both directions run at
 //! once; sending waits for room in the channel, so memory stays small whatever the file's size.
+//!
+//! Book: "Channels".
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
