@@ -16,3 +16,4 @@ mod peer;
 mod sctp;
 mod shape;
 mod stun;
+mod traps;

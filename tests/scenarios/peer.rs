@@ -32,7 +32,7 @@ fn config(side: usize) -> Config {
 }
 
 /// Offer and answer, with all candidates in them. The offerer is at the left.
-fn negotiate(now: Instant, left: &mut Connection, right: &mut Connection) {
+pub(crate) fn negotiate(now: Instant, left: &mut Connection, right: &mut Connection) {
     let offer = left.create_offer(now).unwrap();
     left.set_local_description(now, offer.clone()).unwrap();
     right.set_remote_description(now, offer).unwrap();
@@ -64,13 +64,13 @@ pub(crate) fn pair(seed: u64, link: &Link) -> (Connections, ChannelId) {
 
 /// The application at the right: sends every message back on its channel.
 #[derive(Default)]
-struct Echo {
+pub(crate) struct Echo {
     seen: usize,
     waiting: Vec<(ChannelId, Message)>,
 }
 
 impl Echo {
-    fn drive(&mut self, now: Instant, right: &mut Side<Connection>) {
+    pub(crate) fn drive(&mut self, now: Instant, right: &mut Side<Connection>) {
         while let Some(event) = right.events.get(self.seen) {
             self.seen += 1;
             if let Event::Readable(channel) = *event {
@@ -110,7 +110,7 @@ fn greeting() -> [Message; 1] {
     [Message::text("hello")]
 }
 
-fn closed(side: &Side<Connection>) -> Option<CloseReason> {
+pub(crate) fn closed(side: &Side<Connection>) -> Option<CloseReason> {
     side.events.iter().find_map(|event| match event {
         Event::Closed(reason) => Some(*reason),
         _ => None,
