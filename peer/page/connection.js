@@ -84,13 +84,8 @@ export class Connection extends EventTarget {
   }
 
   #stateChanged() {
-    const state = this.#pc.connectionState;
-    this.#tell(state);
-    if (state === 'failed' || state === 'closed') this.#end();
-  }
-
-  #tell(state) {
-    this.dispatchEvent(new CustomEvent('state', { detail: state }));
+    this.dispatchEvent(new Event('state'));
+    if (this.state === 'failed' || this.state === 'closed') this.#end();
   }
 
   /** The peer is gone: its channels closed under us. */
@@ -102,7 +97,7 @@ export class Connection extends EventTarget {
     if (this.#over) return;
     this.#over = true;
     this.#pc.close();
-    this.#tell(this.#pc.connectionState);
+    this.dispatchEvent(new Event('state'));
     this.dispatchEvent(new Event('closed'));
   }
 
@@ -121,6 +116,7 @@ export class Connection extends EventTarget {
     if (session) await fetch(session, { method: 'DELETE', keepalive: true }).catch(() => {});
   }
 
+  get state() { return this.#pc.connectionState; }
   get session() { return this.#session; }
   get maxMessageSize() { return this.#pc.sctp?.maxMessageSize ?? 65_536; }
 

@@ -22,7 +22,7 @@ $('connect').onclick = async () => {
   fail('');
   reset();
   controls();
-  mine.addEventListener('state', ({ detail }) => connection === mine && show(detail));
+  mine.addEventListener('state', () => connection === mine && show(mine.state));
   mine.addEventListener('closed', () => connection === mine && ended());
   show('connecting');
   try {
@@ -35,6 +35,7 @@ $('connect').onclick = async () => {
     note('The channel is open.');
     timer = setInterval(refresh, REFRESH);
     controls();
+    show(mine.state);
     $('chat-input').focus();
     await refresh();
     await showPeerPair(mine);
@@ -56,7 +57,9 @@ function ended() {
   controls();
 }
 
-function show(state) {
+/** What matters here is the channel: the connection is ready a moment before it. */
+function show(connectionState) {
+  const state = connectionState === 'connected' && !chat ? 'connecting' : connectionState;
   document.body.dataset.state = state;
   $('state').textContent = state;
 }
@@ -184,11 +187,12 @@ async function send(file) {
     const { copy, milliseconds } = await sendAndReturn(file, channel, connection.maxMessageSize,
       (sent, returned) => progress(file, sent, returned), transfer.signal);
     $('file-cancel').hidden = true;
-    result('busy', 'Comparing …');
+    $('text-returned').textContent = 'comparing …';
     const [ours, theirs] = [await sha256(file), await sha256(copy)];
     $('checksum-sent').textContent = ours;
     $('checksum-returned').textContent = theirs;
     $('checksums').hidden = false;
+    progress(file, file.size, file.size);
     if (ours !== theirs) throw new Error('The copy that came back differs.');
     const rate = file.size / 1e6 / (milliseconds / 1000);
     result('identical', `Identical. ${(milliseconds / 1000).toFixed(2)} s there and back, ${rate.toFixed(1)} MB/s each way.`);
