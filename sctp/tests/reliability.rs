@@ -247,7 +247,7 @@ fn trap_a_reader_that_stops_closes_the_window_and_nothing_is_dropped() {
     pair.run_for(Duration::from_secs(60));
     let stats = pair.ends[B].association.stats();
     assert!(stats.messages_received < 12, "{}", stats.messages_received);
-    assert!(stats.held < 220_000, "{}", stats.held);
+    assert!(stats.held < 230_000, "{}", stats.held);
     assert!(pair.ends[A].association.buffered_amount(StreamId(0)) > 1_700_000);
     // It reads again: goes on at once, not with the next probe.
     let start = pair.now;

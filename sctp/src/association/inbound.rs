@@ -33,6 +33,10 @@ pub(crate) struct Inbound {
     deferred: Option<Deferred>,
     /// Octets we are willing to hold.
     window: usize,
+    /// Octets that the upper layer holds because of the remote endpoint.
+    charged: usize,
+    /// Octets we hold beyond the window for what is awaited.
+    reserve: usize,
     /// The window that the remote endpoint was told last.
     told: usize,
     /// Octets of the largest packet.
@@ -55,12 +59,16 @@ struct Deferred {
 impl Inbound {
     pub(crate) fn new(config: &Config, initial_tsn: Tsn) -> Self {
         let window = usize::try_from(config.receive_window).unwrap_or(usize::MAX);
+        let max_message_size = config.max_message_size.min(window);
         Self {
             tsns: ReceivedTsns::new(initial_tsn),
-            reassembly: Reassembly::new(config.max_message_size.min(window)),
+            reassembly: Reassembly::new(max_message_size),
             streams: InboundStreams::default(),
             deferred: None,
             window,
+            charged: 0,
+            // A quarter more, for bookkeeping.
+            reserve: max_message_size.saturating_add(max_message_size / 4).min(window),
             told: window,
             packet: config.max_packet_size,
             sack_delay: config.sack_delay,
@@ -75,7 +83,16 @@ impl Inbound {
     /// Octets held, bookkeeping included.
     pub(crate) fn held(&self) -> usize {
         let deferred = self.deferred.as_ref().map_or(0, |deferred| deferred.cost);
-        self.reassembly.cost().saturating_add(self.streams.cost()).saturating_add(deferred)
+        self.reassembly
+            .cost()
+            .saturating_add(self.streams.cost())
+            .saturating_add(deferred)
+            .saturating_add(self.charged)
+    }
+
+    /// What the upper layer holds is paid for from the window, too, up to a quarter of it.
+    pub(crate) fn set_charged(&mut self, octets: usize) {
+        self.charged = octets.min(self.window / 4);
     }
 
     /// a_rwnd, octets.
@@ -85,12 +102,19 @@ impl Inbound {
 
     /// Whether a chunk may be taken though the window may be full. One that fills a hole, or that
     /// a message waits for, may: what waits for it could never be read otherwise. That goes up to
-    /// twice the window, and not while the application could make room by reading.
+    /// the length of a message beyond the window, half of which is for the TSN that is awaited
+    /// next, and not while the application could make room by reading.
     fn has_room_for(&self, position: u64) -> bool {
         let held = self.held();
-        let awaited = !self.tsns.is_highest(position) || self.reassembly.cost() > 0;
-        let more = awaited && self.streams.readable() < self.window;
-        held < self.window || (more && held < self.window.saturating_mul(2))
+        if held < self.window {
+            return true;
+        }
+        let is_next = position == self.tsns.cumulative().saturating_add(1);
+        let is_awaited = is_next || !self.tsns.is_highest(position) || self.reassembly.cost() > 0;
+        let reserve = if is_next { self.reserve } else { self.reserve / 2 };
+        is_awaited
+            && self.streams.readable() < self.window
+            && held < self.window.saturating_add(reserve)
     }
 
     /// Takes in a DATA chunk; `packet` is its packet's length. `stream_exists`: otherwise it is

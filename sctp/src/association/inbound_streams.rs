@@ -28,13 +28,17 @@ const IDLE_CAPACITY: usize = 16;
 /// allocate: many more than applications use at once.
 const MAX_KEPT: usize = 1_024;
 
+/// Streams by which the list of SSNs of streams at rest grows.
+const STEP: usize = 4_096;
+
 /// The remote endpoint's direction of all streams. Messages are paid for from the receive window.
 #[derive(Debug, Default)]
 pub(crate) struct InboundStreams {
     /// Those with something to read, and up to [`MAX_KEPT`] others.
     streams: StreamMap<InboundStream>,
-    /// The SSN awaited on every other stream that was used, if it is not 0.
-    dormant: StreamMap<Ssn>,
+    /// The SSNs awaited on the other streams, by stream, as far as one of them is not 0: at most
+    /// 128 KiB, and nothing until more than [`MAX_KEPT`] streams are used.
+    dormant: Vec<Ssn>,
     /// Ordered messages behind a hole, by stream and SSN.
     waiting: BTreeMap<(u16, u16), Waiting>,
     /// Octets charged to the receive window.
@@ -106,7 +110,8 @@ impl InboundStreams {
     fn wake(&mut self, stream: StreamId) -> &mut InboundStream {
         let dormant = &mut self.dormant;
         self.streams.entry(stream).or_insert_with(|| {
-            let next = dormant.remove(&stream).unwrap_or_default();
+            let next = dormant.get_mut(usize::from(stream.0)).map(std::mem::take);
+            let next = next.unwrap_or_default();
             InboundStream { next, ..InboundStream::default() }
         })
     }
@@ -120,8 +125,15 @@ impl InboundStreams {
             && state.ready.is_empty()
             && !state.announced
         {
-            if state.next != Ssn(0) {
-                self.dormant.insert(stream, state.next);
+            let index = usize::from(stream.0);
+            if self.dormant.len() <= index && state.next != Ssn(0) {
+                // In steps, so that growing stream by stream does not copy it each time.
+                let length = (index + 1).next_multiple_of(STEP);
+                self.dormant.reserve_exact(length - self.dormant.len());
+                self.dormant.resize(length, Ssn(0));
+            }
+            if let Some(next) = self.dormant.get_mut(index) {
+                *next = state.next;
             }
             self.streams.remove(&stream);
         }
@@ -196,7 +208,9 @@ impl InboundStreams {
                 self.cost = self.cost.saturating_sub(waiting.cost);
             }
         }
-        self.dormant.remove(&stream);
+        if let Some(next) = self.dormant.get_mut(usize::from(stream.0)) {
+            *next = Ssn(0);
+        }
         if let Some(state) = self.streams.get_mut(&stream) {
             state.next = Ssn(0);
             if state.ready.is_empty() {
@@ -210,7 +224,7 @@ impl InboundStreams {
         for waiting in std::mem::take(&mut self.waiting).into_values() {
             self.cost = self.cost.saturating_sub(waiting.cost);
         }
-        self.dormant.clear();
+        self.dormant = Vec::new();
         self.streams.retain(|_, state| {
             state.next = Ssn(0);
             !state.ready.is_empty()
@@ -315,8 +329,7 @@ mod tests {
             }
         }
         assert_eq!(streams.streams.len(), MAX_KEPT);
-        assert_eq!(streams.dormant.len(), 65_536 - MAX_KEPT);
-        assert_eq!(size_of::<(StreamId, Ssn)>(), 4);
+        assert_eq!(streams.dormant.capacity() * size_of::<Ssn>(), 128 << 10);
         for stream in [0, 1, 40_000, u16::MAX] {
             streams.reset(StreamId(stream));
             streams.deliver(message(stream, 0, false), &mut events);

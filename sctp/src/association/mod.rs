@@ -250,6 +250,14 @@ impl Association {
         self.config.remote_max_message_size = octets;
     }
 
+    /// Octets that the channels hold because of the remote endpoint: they are paid for from the
+    /// receive window. Without effect before the association is established.
+    pub(crate) fn set_charged(&mut self, octets: usize) {
+        if let Some(tcb) = self.state.tcb_mut() {
+            tcb.inbound.set_charged(octets);
+        }
+    }
+
     /// Whether messages can be sent.
     #[must_use]
     pub fn is_established(&self) -> bool {

@@ -14,8 +14,8 @@ use crate::wire::{DcepMessage, Open, Ppid, Priority, StreamId};
 use crate::{CloseReason, Direction, Received, Reliability};
 
 /// Octets of label and protocol of all channels that the remote endpoint has open. A name may have
-/// 64 KiB; this many channels with such names nobody needs.
-const MAX_REMOTE_NAMES: usize = 512 << 10;
+/// 64 KiB; more than four such names, beside short ones, nobody needs.
+const MAX_REMOTE_NAMES: usize = 260 << 10;
 
 impl DataChannels {
     /// The next message of a channel. Asking is what opens SCTP's window. Still works when the

@@ -52,6 +52,9 @@ use streams::{MAX_STREAM, Streams, Use};
 /// What the absence of `a=max-message-size` means, in octets (RFC 8841 §6).
 const DEFAULT_MAX_MESSAGE_SIZE: usize = 65_536;
 
+/// Octets that a channel takes, without its names, in the tables of all layers.
+const CHANNEL_COST: usize = 640;
+
 /// Our name for a channel, the same from [`DataChannels::open`] to [`Event::Closed`] and never
 /// given twice. (The stream is only known when the DTLS role is, and used again.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -138,7 +141,8 @@ pub struct DataChannels {
     announcements: VecDeque<Announcement>,
     /// Streams to be reset, collected while events are handled.
     to_reset: Vec<StreamId>,
-    /// Octets of label and protocol of the channels the remote endpoint opened.
+    /// The channels the remote endpoint opened, and the octets of their labels and protocols.
+    remote_channels: usize,
     remote_names: usize,
     /// Octets in partial messages of all channels.
     partials: usize,
@@ -206,6 +210,7 @@ impl DataChannels {
             streams: Streams::default(),
             announcements: VecDeque::new(),
             to_reset: Vec::new(),
+            remote_channels: 0,
             remote_names: 0,
             partials: 0,
             events: VecDeque::new(),
@@ -406,7 +411,9 @@ impl DataChannels {
         let id = ChannelId(self.next_id);
         self.next_id = self.next_id.wrapping_add(1);
         if channel.is_remote {
+            self.remote_channels = self.remote_channels.saturating_add(1);
             self.remote_names = self.remote_names.saturating_add(channel.options.name_length());
+            self.charge();
         }
         self.channels.insert(id, Box::new(channel));
         id
@@ -423,7 +430,18 @@ impl DataChannels {
         let Some(channel) = self.channels.remove(&id) else { return };
         self.partials = self.partials.saturating_sub(channel.partial_length());
         if channel.is_remote {
+            self.remote_channels = self.remote_channels.saturating_sub(1);
             self.remote_names = self.remote_names.saturating_sub(channel.options.name_length());
+            self.charge();
+        }
+    }
+
+    /// What the remote endpoint's channels take, it cannot fill with messages as well.
+    fn charge(&mut self) {
+        let channels = self.remote_channels.saturating_mul(CHANNEL_COST);
+        let octets = channels.saturating_add(self.remote_names);
+        if let Some(association) = self.association() {
+            association.set_charged(octets);
         }
     }
 }
