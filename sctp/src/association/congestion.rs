@@ -15,6 +15,8 @@
 //!
 //! Book: the chapter on reliability.
 
+use std::time::{Duration, Instant};
+
 /// DEVIATION RFC 9260 §7.2.1: the window begins at ten packets instead of four, as RFC 6928 did
 /// for TCP and as browsers do.
 const INITIAL_WINDOW: usize = 10;
@@ -27,6 +29,9 @@ const LARGEST_BATCH: usize = 32;
 
 /// Packets each SACK may set free: Max.Burst (RFC 9260 §6.1 D and §16).
 const MAX_BURST: usize = 4;
+
+/// The least pause between two batches that no SACK set free: timers are hardly finer.
+const LEAST_PAUSE: Duration = Duration::from_millis(1);
 
 /// cwnd, ssthresh, `partial_bytes_acked` and Fast Recovery.
 #[derive(Debug)]
@@ -131,15 +136,19 @@ impl Congestion {
 /// The burst limit: packets of DATA that may leave before the next SACK (RFC 9260 §6.1 D).
 ///
 /// Each SACK allows four more. When several are handled at once, their allowances add up to one
-/// batch; a default UDP receive buffer holds a few of those.
+/// batch; a default UDP receive buffer holds a few of those. A receiver that answers a whole batch
+/// with one SACK would then get one batch per round trip, however large the window is. So what the
+/// window still allows leaves batch by batch, spread over the round trip.
 #[derive(Debug)]
 pub(crate) struct Burst {
     packets: usize,
+    /// When the next batch may leave though no SACK has come.
+    next: Option<Instant>,
 }
 
 impl Burst {
     pub(crate) fn new() -> Self {
-        Self { packets: INITIAL_WINDOW }
+        Self { packets: INITIAL_WINDOW, next: None }
     }
 
     pub(crate) fn is_spent(&self) -> bool {
@@ -156,6 +165,33 @@ impl Burst {
         let replaced = octets.checked_div(packet).unwrap_or(0);
         let more = replaced.saturating_add(MAX_BURST);
         self.packets = self.packets.saturating_add(more).min(LARGEST_BATCH);
+        self.next = None;
+    }
+
+    /// Something waits, the window allows it and the limit does not: the next batch leaves after
+    /// its share of the round trip. `packet` and `window` in octets.
+    pub(crate) fn wait(
+        &mut self,
+        now: Instant,
+        round_trip: Duration,
+        packet: usize,
+        window: usize,
+    ) {
+        let batch = packet.saturating_mul(LARGEST_BATCH).min(window);
+        let share = batch as f64 / window.max(1) as f64;
+        self.next.get_or_insert(now + round_trip.mul_f64(share).max(LEAST_PAUSE));
+    }
+
+    /// When [`Self::handle_timeout`] has something to do.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.next
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        if self.next.is_some_and(|next| now >= next) {
+            self.next = None;
+            self.packets = LARGEST_BATCH;
+        }
     }
 
     /// The application gave something to send, or a timer expired.
@@ -240,5 +276,28 @@ mod tests {
             packets += 1;
         }
         assert_eq!(packets, LARGEST_BATCH);
+    }
+
+    #[test]
+    fn a_window_without_sacks_is_spread_over_the_round_trip() {
+        let (begun, round_trip) = (Instant::now(), Duration::from_millis(100));
+        let (mut now, mut burst, mut sent) = (begun, Burst::new(), 0);
+        // Ten batches are in the window.
+        while sent < 10 * LARGEST_BATCH {
+            while !burst.is_spent() {
+                burst.sent();
+                sent += 1;
+            }
+            burst.wait(now, round_trip, 1000, 10 * LARGEST_BATCH * 1000);
+            now = burst.deadline().unwrap();
+            burst.handle_timeout(now - Duration::from_micros(1));
+            assert!(burst.is_spent(), "not early");
+            burst.handle_timeout(now);
+        }
+        let took = now - begun;
+        assert!(
+            took >= Duration::from_millis(90) && took <= Duration::from_millis(110),
+            "{took:?}"
+        );
     }
 }

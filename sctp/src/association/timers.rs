@@ -28,6 +28,7 @@ impl Association {
             tcb.inbound.sack_deadline(),
             tcb.reconfig.deadline(),
             tcb.heartbeat.deadline(),
+            tcb.burst.deadline(),
         ]
         .into_iter()
         .flatten()
@@ -90,6 +91,7 @@ impl Tcb {
     /// The timers of the association's variables; answers how often T3-rtx expired.
     fn handle_timeout(&mut self, now: Instant, config: &Config, nonce: u64) -> u64 {
         let mut timeouts = 0;
+        self.burst.handle_timeout(now);
         if self.t3.is_some_and(|deadline| now >= deadline) {
             timeouts = 1;
             self.retransmission_timeout(now);

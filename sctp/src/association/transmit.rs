@@ -160,10 +160,18 @@ impl Tcb {
         if self.free_packet && lost.is_some() {
             return true;
         }
-        if self.burst.is_spent() || self.outstanding.flight() >= self.congestion.window() {
+        let window = self.congestion.window();
+        if self.outstanding.flight() >= window {
             return false;
         }
-        lost.is_some() || self.next_new(now).is_some()
+        let something_waits = lost.is_some() || self.next_new(now).is_some();
+        if something_waits && self.burst.is_spent() {
+            if let Some(round_trip) = self.round_trip.smoothed() {
+                self.burst.wait(now, round_trip, self.largest_payload, window);
+            }
+            return false;
+        }
+        something_waits
     }
 
     /// Octets of the next chunk to retransmit.
