@@ -53,3 +53,18 @@ fn over_links_that_lose_reorder_and_duplicate() {
         exact(Link { delay: ms(5), jitter: ms(5), loss: 40, duplication: 0 }, seed);
     }
 }
+
+#[test]
+fn trap_one_sack_for_a_whole_batch_does_not_hold_the_sender_to_a_batch_a_round_trip() {
+    let mut pair = Pair::new(Config::default(), 1);
+    pair.link = Link { delay: Duration::from_millis(50), ..pair::PERFECT };
+    pair.connect();
+    let begun = pair.now;
+    for number in 0..64 {
+        pair.send(A, 0, message(octets(65_536, number)));
+    }
+    pair.run_until(|pair| pair.count(B) == 64);
+    // 4 MiB. A batch of 32 packets each round trip of 100 ms would take eleven seconds.
+    let took = pair.now - begun;
+    assert!(took < Duration::from_secs(3), "{took:?}");
+}
