@@ -14,6 +14,7 @@ mod dtls;
 mod ice;
 mod peer;
 mod sctp;
+mod security;
 mod shape;
 mod stun;
 mod traps;

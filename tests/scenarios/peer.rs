@@ -17,14 +17,14 @@ use tests::{Datagram, Endpoint};
 
 type Connections = Pair<Connection, Connection>;
 
-const LEFT: &str = "192.0.2.1:1000";
-const RIGHT: &str = "198.51.100.2:2000";
+pub(crate) const LEFT: &str = "192.0.2.1:1000";
+pub(crate) const RIGHT: &str = "198.51.100.2:2000";
 
-fn address(text: &str) -> SocketAddr {
+pub(crate) fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-fn config(side: usize) -> Config {
+pub(crate) fn config(side: usize) -> Config {
     static CERTIFICATES: OnceLock<[Arc<Certificate>; 2]> = OnceLock::new();
     let certificates =
         CERTIFICATES.get_or_init(|| [0, 1].map(|_| Arc::new(Certificate::generate().unwrap())));
