@@ -90,9 +90,10 @@ impl Inbound {
             .saturating_add(self.charged)
     }
 
-    /// What the upper layer holds is paid for from the window, too, up to a quarter of it.
+    /// What the upper layer holds is paid for from the window, too, up to three eighths of it: most
+    /// of it remains for messages.
     pub(crate) fn set_charged(&mut self, octets: usize) {
-        self.charged = octets.min(self.window / 4);
+        self.charged = octets.min(self.window / 8 * 3);
     }
 
     /// a_rwnd, octets.
