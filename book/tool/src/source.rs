@@ -208,12 +208,13 @@ fn crate_roots(root: &Path) -> Result<Vec<PathBuf>, String> {
         .map_err(|error| format!("cannot run cargo metadata: {error}"))?;
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)
         .map_err(|error| format!("cannot read cargo metadata: {error}"))?;
-    let packages = metadata["packages"].as_array().cloned().unwrap_or_default();
-    Ok(packages
-        .iter()
-        .flat_map(|package| package["targets"].as_array().cloned().unwrap_or_default())
-        .filter_map(|target| target["src_path"].as_str().map(PathBuf::from))
-        .collect())
+    let list = |value: &serde_json::Value, name: &str| {
+        value.get(name).and_then(serde_json::Value::as_array).cloned().unwrap_or_default()
+    };
+    let targets =
+        list(&metadata, "packages").into_iter().flat_map(|package| list(&package, "targets"));
+    let root_of = |target: serde_json::Value| target.get("src_path")?.as_str().map(PathBuf::from);
+    Ok(targets.filter_map(root_of).collect())
 }
 
 #[cfg(test)]
