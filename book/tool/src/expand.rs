@@ -7,6 +7,7 @@
 //! | `{{#ladder capture [from=a] [to=b]}}` | the datagrams of a capture as a ladder diagram and a table |
 //! | `{{#file path}}` | a text file of the repository, verbatim |
 //! | `{{#test name}}` | the name of a test that exists, with its file and line |
+//! | `{{#tests prefix}}` | a table of all tests whose names begin so: what they say, and where |
 //!
 //! A capture is `tests/fixtures/pcap/NAME.pcap`; datagrams are counted from 1.
 
@@ -129,8 +130,23 @@ impl Expander {
                     escape(arguments)
                 ))
             }
+            "tests" => self.tests(arguments),
             _ => Err(format!("unknown directive {verb}")),
         }
+    }
+
+    fn tests(&self, prefix: &str) -> Result<String, String> {
+        let mut table = "| what holds | where |\n| --- | --- |\n".to_owned();
+        let mut rows: Vec<(&str, &Path)> = self.sources.tests_named(prefix).collect();
+        rows.sort_by_key(|(name, _)| (leading_number(name), *name));
+        if rows.is_empty() {
+            return Err(format!("no test begins with {prefix}_"));
+        }
+        for (name, path) in rows {
+            let words = name.replace('_', " ");
+            table.push_str(&format!("| {words} | `{}` |\n", path.display()));
+        }
+        Ok(table)
     }
 
     fn code(&self, arguments: &str) -> Result<String, String> {
@@ -143,6 +159,11 @@ impl Expander {
             snippet.text, snippet.line
         ))
     }
+}
+
+/// The number a name begins with, so that 9 comes before 10.
+fn leading_number(name: &str) -> u32 {
+    name.split('_').next().and_then(|word| word.parse().ok()).unwrap_or(u32::MAX)
 }
 
 impl Preprocessor for Expander {

@@ -132,6 +132,16 @@ impl Sources {
             .ok_or_else(|| format!("there is no test named {name}"))
     }
 
+    /// Every test whose name begins with `prefix` and an underscore: the rest of the name, the file.
+    pub(crate) fn tests_named<'a>(
+        &'a self,
+        prefix: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a Path)> {
+        self.tests.iter().filter_map(move |(name, (path, _))| {
+            Some((name.strip_prefix(prefix)?.strip_prefix('_')?, path.as_path()))
+        })
+    }
+
     /// Every anchor of every file, with findings about unpaired ones.
     pub(crate) fn anchors(&self) -> (BTreeSet<(String, String)>, Vec<String>) {
         let mut anchors = BTreeSet::new();
