@@ -136,15 +136,20 @@ impl Expander {
     }
 
     fn tests(&self, prefix: &str) -> Result<String, String> {
-        let mut table = "| what holds | where |\n| --- | --- |\n".to_owned();
+        let mut table = "| | what holds | where |\n| --- | --- | --- |\n".to_owned();
         let mut rows: Vec<(&str, &Path)> = self.sources.tests_named(prefix).collect();
         rows.sort_by_key(|(name, _)| (leading_number(name), *name));
         if rows.is_empty() {
             return Err(format!("no test begins with {prefix}_"));
         }
         for (name, path) in rows {
+            let number = leading_number(name);
+            let (number, name) = match name.split_once('_') {
+                Some((_, rest)) if number != u32::MAX => (number.to_string(), rest),
+                _ => (String::new(), name),
+            };
             let words = name.replace('_', " ");
-            table.push_str(&format!("| {words} | `{}` |\n", path.display()));
+            table.push_str(&format!("| {number} | {words} | `{}` |\n", path.display()));
         }
         Ok(table)
     }
