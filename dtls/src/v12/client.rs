@@ -30,7 +30,8 @@
 use rand::Rng;
 
 use super::handshake::{
-    Action, Context, Established, RecordKeys, Refusal, RemoteCertificate, Step, signed_params,
+    Action, Context, Established, RecordKeys, Refusal, RemoteCertificate, Step,
+    check_extensions_of_a_first_hello, signed_params,
 };
 use super::key_exchange::KeyShare;
 use super::schedule::{MasterSecret, Randoms};
@@ -242,18 +243,7 @@ impl AwaitServerHello {
         if !extensions.types().all(offered) {
             return Err(Error::ExtensionNotOffered);
         }
-        // RFC 7627 §5.2: we do not go on without it.
-        extensions.extended_master_secret().ok_or(Error::ExtendedMasterSecretMissing)?;
-        // RFC 5746 §3.4: empty in a first handshake. A server without it is taken: the attack is on
-        // renegotiation, which we refuse anyway.
-        if extensions.renegotiation_info().is_some_and(|i| !i.renegotiated_connection.is_empty()) {
-            return Err(Error::RenegotiationInfoInvalid);
-        }
-        // RFC 8422 §5.1.2: who sends the list must have the uncompressed form in it.
-        let uncompressed = |f: &EcPointFormats| f.0.contains(&EcPointFormat::UNCOMPRESSED);
-        if extensions.ec_point_formats().is_some_and(|formats| !uncompressed(formats)) {
-            return Err(Error::ExtensionInvalid);
-        }
+        check_extensions_of_a_first_hello(extensions)?;
         // RFC 5764 §4.1.1 and §4.1.3: exactly one of our profiles, and our MKI, which is empty.
         match extensions.use_srtp() {
             None => Ok(None),

@@ -22,8 +22,9 @@ use super::server::Server;
 use super::signature::PeerKey;
 use crate::fingerprint::{self, FingerprintMatched};
 use crate::flight::FlightItem;
+use crate::wire::extension::{EcPointFormat, EcPointFormats};
 use crate::wire::handshake::Certificate;
-use crate::wire::{Epoch, Handshake, HandshakeMessage, HandshakeType, NamedGroup};
+use crate::wire::{Epoch, Extensions, Handshake, HandshakeMessage, HandshakeType, NamedGroup};
 use crate::{Authenticated, Config, Error, Role, SrtpProfile};
 
 /// What a step of the handshake may use.
@@ -192,6 +193,23 @@ impl RemoteCertificate {
         let key = PeerKey::from_certificate(&der)?;
         Ok(Self { der, key, matched })
     }
+}
+
+/// What either hello must say, and must not, in a first handshake.
+pub(super) fn check_extensions_of_a_first_hello(extensions: &Extensions) -> Result<(), Error> {
+    // RFC 7627 §5.2: we do not go on without it.
+    extensions.extended_master_secret().ok_or(Error::ExtendedMasterSecretMissing)?;
+    // RFC 5746 §3.4 and §3.6: empty in a first handshake. A server without it is taken: the attack
+    // is on renegotiation, which we refuse anyway.
+    if extensions.renegotiation_info().is_some_and(|i| !i.renegotiated_connection.is_empty()) {
+        return Err(Error::RenegotiationInfoInvalid);
+    }
+    // RFC 8422 §5.1.2: who sends the list must have the uncompressed form in it.
+    let uncompressed = |f: &EcPointFormats| f.0.contains(&EcPointFormat::UNCOMPRESSED);
+    if extensions.ec_point_formats().is_some_and(|formats| !uncompressed(formats)) {
+        return Err(Error::ExtensionInvalid);
+    }
+    Ok(())
 }
 
 /// `client_random ‖ server_random ‖ params`, which ServerKeyExchange signs: RFC 8422 §5.4.
