@@ -20,6 +20,7 @@ mod demux;
 pub mod driver;
 mod error;
 pub mod handle;
+pub mod media;
 mod negotiation;
 mod pump;
 pub mod stats;

@@ -1,0 +1,12 @@
+//! Media between SRTP and the application: what a connection sends and receives on its transceivers.
+//!
+//! Book: the chapters on RTP and on feedback.
+
+#[allow(dead_code)]
+pub(crate) mod parameters;
+mod types;
+
+pub use types::{
+    Codec, EncodedFrame, MediaFrame, MediaKind, MediaPacket, ReceiveMode, Received, Rid,
+    RtpCodecParameters, TransceiverId, TransceiverInfo, TransceiverInit,
+};
