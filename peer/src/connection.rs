@@ -27,8 +27,10 @@ mod channels;
 mod descriptions;
 mod event;
 mod handshake;
+mod media;
 mod message;
 mod paths;
+mod transceivers;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;

@@ -9,6 +9,8 @@ use std::net::SocketAddr;
 use sctp::channel::ChannelId;
 use serde::{Deserialize, Serialize};
 
+use crate::media::{Rid, TransceiverId};
+
 /// The state of a connection, `RTCPeerConnectionState`.
 ///
 /// ```text
@@ -129,6 +131,17 @@ pub enum Event {
     ChannelFailed(ChannelId, sctp::channel::ChannelError),
     /// A channel is closed (`close`).
     ChannelClosed(ChannelId),
+    /// The peer sends on this transceiver from now on (`track`).
+    Track(TransceiverId),
+    /// Something has changed that only a new offer can tell the peer (`negotiationneeded`).
+    NegotiationNeeded,
+    /// A transceiver that had nothing to deliver has something. Not repeated until
+    /// [`recv_media`](crate::Connection::recv_media) has answered `None`.
+    MediaReadable(TransceiverId),
+    /// The peer needs a keyframe of what we send here, of one layer with simulcast.
+    KeyframeRequested(TransceiverId, Option<Rid>),
+    /// What the path carries has changed: bits per second for all media together.
+    TargetBitrate(u64),
     /// The connection is over, and its farewell has been given to `poll_transmit`. Nothing follows.
     Closed(CloseReason),
 }

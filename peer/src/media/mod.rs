@@ -2,10 +2,12 @@
 //!
 //! Book: the chapters on RTP and on feedback.
 
+mod error;
 #[allow(dead_code)]
 pub(crate) mod parameters;
 mod types;
 
+pub use error::MediaError;
 pub use types::{
     Codec, EncodedFrame, MediaFrame, MediaKind, MediaPacket, ReceiveMode, Received, Rid,
     RtpCodecParameters, TransceiverId, TransceiverInfo, TransceiverInit,
