@@ -34,9 +34,10 @@ pub use demux::Protocol;
 pub use driver::Endpoint;
 pub use dtls::Certificate;
 pub use error::Error;
-pub use handle::{ChannelError, ChannelState, DataChannel, PeerConnection, PeerEvent};
+pub use handle::{ChannelError, ChannelState, DataChannel, PeerConnection, PeerEvent, Transceiver};
 pub use negotiation::{SdpType, SessionDescription, SetupRole, SignalingState};
 pub use sctp::channel::ChannelId;
+pub use sdp::Direction;
 pub use stats::Stats;
 
 /// The example in README, compiled.

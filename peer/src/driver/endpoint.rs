@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 use tracing::{Instrument, debug, info_span};
 
 use super::interfaces::local_addresses;
+use super::media::Tracks;
 use super::router::Router;
 use super::socket::{ReceiveBuffers, Socket};
 use super::task::{Request, Task};
@@ -100,8 +101,10 @@ impl Endpoint {
         let shared = Arc::new(Shared::new());
         let (requests, inbox) = mpsc::channel::<Request>(MAX_REQUESTS);
         let socket = Arc::clone(&self.inner.socket);
+        let tracks = Tracks::new(Arc::clone(&shared), &requests);
+        let shared_by_task = Arc::clone(&shared);
         let task =
-            Task::new(connection, socket, registration, inbox, shutdown, Arc::clone(&shared));
+            Task::new(connection, socket, registration, inbox, shutdown, shared_by_task, tracks);
         let task = Box::new(task);
         let endpoint = self.clone();
         tokio::spawn(

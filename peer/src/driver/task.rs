@@ -32,6 +32,7 @@ use tracing::debug;
 
 use super::burst::{Burst, Outbox};
 use super::channels::Channels;
+use super::media::Tracks;
 use super::router::{Batch, Registration};
 use super::socket::Socket;
 use crate::handle::{ChannelState, DataChannel, PeerEvent, Shared};
@@ -60,6 +61,7 @@ pub(crate) struct Task {
     shutdown: watch::Receiver<bool>,
     shared: Arc<Shared>,
     channels: Channels,
+    pub(crate) tracks: Tracks,
     outbox: Outbox,
     /// What the kernel did not take.
     blocked: Option<Burst>,
@@ -85,6 +87,7 @@ impl Task {
         requests: mpsc::Receiver<Request>,
         shutdown: watch::Receiver<bool>,
         shared: Arc<Shared>,
+        tracks: Tracks,
     ) -> Task {
         let channels = Channels::new(Arc::clone(&shared));
         Task {
@@ -95,6 +98,7 @@ impl Task {
             shutdown,
             shared,
             channels,
+            tracks,
             outbox: Outbox::default(),
             blocked: None,
             life: Life::Running,
@@ -155,9 +159,11 @@ impl Task {
         self.shared.set_max_message_size(self.connection.max_message_size());
     }
 
-    /// Looks after the channels whose handles rang.
+    /// Looks after the channels whose handles rang, and sends the media they left.
     fn handle_rung(&mut self) {
-        self.channels.rung(&mut self.connection, Instant::now());
+        let now = Instant::now();
+        self.channels.rung(&mut self.connection, now);
+        self.tracks.obey(&mut self.connection, now);
     }
 
     fn handle_timeout(&mut self) {
@@ -235,6 +241,20 @@ impl Task {
             Event::ChannelOpened(id) => self.channels.opened(id),
             Event::Readable(id) => self.channels.pull(&mut self.connection, now, id),
             Event::ChannelClosed(id) => self.channels.closed(&mut self.connection, now, id),
+            Event::Track(id) => {
+                if let Some(info) = self.connection.transceiver(id) {
+                    let transceiver = self.tracks.handle(id, info.kind);
+                    self.shared.push_event(PeerEvent::Track(transceiver));
+                }
+            }
+            Event::NegotiationNeeded => {
+                self.shared.push_event(PeerEvent::NegotiationNeeded);
+            }
+            Event::MediaReadable(id) => self.tracks.readable(&mut self.connection, now, id),
+            Event::KeyframeRequested(id, rid) => self.tracks.keyframe_requested(id, rid),
+            Event::TargetBitrate(bits) => {
+                self.shared.target_bitrate().send_replace(Some(bits));
+            }
             Event::Closed(reason) => self.life = Life::Over(reason),
             _ => {}
         }
@@ -281,6 +301,7 @@ impl Task {
         });
         self.shared.push_event(PeerEvent::Closed(reason));
         self.channels.end();
+        self.tracks.end();
     }
 }
 

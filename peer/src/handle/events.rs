@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 
-use super::DataChannel;
+use super::{DataChannel, Transceiver};
 use crate::{CloseReason, ConnectionState, IceCandidate};
 
 /// News of a connection, in the order in which it happened. In brackets the W3C's name.
@@ -24,6 +24,10 @@ pub enum PeerEvent {
     },
     /// The peer has opened a channel (`datachannel`). It is open. Dropping it closes it.
     DataChannel(DataChannel),
+    /// The peer sends on this transceiver from now on (`track`).
+    Track(Transceiver),
+    /// Something has changed that only a new offer can tell the peer (`negotiationneeded`).
+    NegotiationNeeded,
     /// The connection is over, by this or by the other side. Nothing follows.
     Closed(CloseReason),
 }

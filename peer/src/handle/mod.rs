@@ -4,6 +4,7 @@
 //! PeerConnection ── requests ──► task        offer, answer, candidates, statistics, close
 //! PeerConnection ◄── events ──── task        state, incoming channels, the end
 //! DataChannel    ◄── messages ─► task        bounded in both directions
+//! Transceiver    ◄──── media ──► task        bounded too, but nobody waits: what is late is lost
 //! ```
 //!
 //! They are thin: the rules of WebRTC are the [`Connection`](crate::Connection)'s, which the task
@@ -14,13 +15,19 @@
 mod data_channel;
 mod events;
 mod line;
+mod media_line;
 mod peer_connection;
+mod requests;
 mod shared;
+mod transceiver;
 
 pub use data_channel::{ChannelError, DataChannel};
 pub use events::PeerEvent;
 pub use line::ChannelState;
 pub use peer_connection::PeerConnection;
+pub use transceiver::Transceiver;
 
 pub(crate) use line::{Line, Sent};
-pub(crate) use shared::Shared;
+pub(crate) use media_line::MediaLine;
+pub(crate) use requests::Requests;
+pub(crate) use shared::{MediaCommand, Shared};

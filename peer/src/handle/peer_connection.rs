@@ -5,13 +5,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, watch};
 
 use super::data_channel::DataChannel;
 use super::events::PeerEvent;
 use super::line::ChannelState;
+use super::requests::request;
 use super::shared::Shared;
+use super::transceiver::Transceiver;
 use crate::driver::{Endpoint, Request, Task};
+use crate::media::{MediaKind, TransceiverInit};
 use crate::{
     Config, ConnectionState, DataChannelInit, Error, IceCandidate, SessionDescription, Stats,
 };
@@ -81,13 +84,7 @@ impl PeerConnection {
         T: Send + 'static,
         F: FnOnce(&mut Task, Instant) -> T + Send + 'static,
     {
-        let (answer, outcome) = oneshot::channel();
-        let request: Request = Box::new(move |task, now| {
-            // The asker may have gone meanwhile.
-            let _ = answer.send(action(task, now));
-        });
-        self.requests.send(request).await.map_err(|_| Error::Closed)?;
-        outcome.await.map_err(|_| Error::Closed)
+        request(&self.requests, action).await
     }
 
     /// An offer (RFC 9429 §4.1.8).
@@ -166,6 +163,42 @@ impl PeerConnection {
             task.adopt(id, ChannelState::Connecting).ok_or(Error::Closed)
         })
         .await?
+    }
+
+    /// Adds a transceiver: the next offer has a section for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`].
+    pub async fn add_transceiver(
+        &self,
+        kind: MediaKind,
+        init: TransceiverInit,
+    ) -> Result<Transceiver, Error> {
+        self.request(move |task, now| {
+            let id = task.connection.add_transceiver(now, kind, init)?;
+            Ok(task.tracks.handle(id, kind))
+        })
+        .await?
+    }
+
+    /// All transceivers that are not over, those that the peer's offers made included.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`].
+    pub async fn transceivers(&self) -> Result<Vec<Transceiver>, Error> {
+        self.request(|task, _| {
+            let Task { connection, tracks, .. } = task;
+            connection.transceivers().map(|info| tracks.handle(info.id, info.kind)).collect()
+        })
+        .await
+    }
+
+    /// What the path carries, in bits per second for all media together, and its changes; `None`
+    /// until it has been measured.
+    pub fn target_bitrate(&self) -> watch::Receiver<Option<u64>> {
+        self.shared.target_bitrate().subscribe()
     }
 
     /// What happened next; `None` when the connection is over and all was told.

@@ -23,14 +23,15 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, Semaphore, watch};
 use tracing::debug;
 
 use super::events::PeerEvent;
 use super::line::Line;
-use crate::{ChannelId, ConnectionState};
+use crate::media::{EncodedFrame, MediaPacket, Rid, TransceiverId};
+use crate::{ChannelId, ConnectionState, Error};
 
 /// The most octets that wait to be taken by SCTP, over all channels of a connection.
 pub(super) const MAX_OUTBOUND: usize = 128 << 10;
@@ -47,6 +48,10 @@ pub(super) const MAX_INBOUND_OF_CHANNEL: usize = 96 << 10;
 /// The most events that wait for [`next_event`](super::PeerConnection::next_event). An
 /// application that never asks gets no channels, and costs no memory.
 pub(super) const MAX_EVENTS: usize = 1024;
+
+/// The most frames and packets that wait to be taken by the task: what a second of video at
+/// 4 Mbit/s makes. A task that is further behind than that is better off with newer ones.
+const MAX_COMMANDS: usize = 512;
 
 /// What keeping a message costs besides its octets, so that empty ones are bounded too.
 pub(super) const MESSAGE_OVERHEAD: usize = 64;
@@ -68,6 +73,20 @@ pub(crate) struct Shared {
     state: watch::Sender<ConnectionState>,
     /// The largest message the peer accepts, in octets.
     max_message_size: AtomicUsize,
+    commands: Mutex<VecDeque<MediaCommand>>,
+    /// What the path carries, bits per second, once measured.
+    target_bitrate: watch::Sender<Option<u64>>,
+}
+
+/// What a handle of a transceiver wants done.
+#[derive(Debug)]
+pub(crate) enum MediaCommand {
+    /// Send this frame.
+    Frame(TransceiverId, EncodedFrame),
+    /// Forward this packet.
+    Packet(TransceiverId, Arc<MediaPacket>),
+    /// Ask for a keyframe.
+    RequestKeyframe(TransceiverId, Option<Rid>),
 }
 
 impl Shared {
@@ -82,6 +101,8 @@ impl Shared {
             event_bell: Notify::new(),
             state: watch::Sender::new(ConnectionState::New),
             max_message_size: AtomicUsize::new(usize::MAX),
+            commands: Mutex::default(),
+            target_bitrate: watch::Sender::new(None),
         }
     }
 
@@ -166,6 +187,35 @@ impl Shared {
     /// The connection's state, and its changes.
     pub(crate) fn state(&self) -> &watch::Sender<ConnectionState> {
         &self.state
+    }
+
+    /// Leaves a command for the task; one too many pushes the oldest out.
+    pub(super) fn command(&self, command: MediaCommand) -> Result<(), Error> {
+        if self.permits.is_closed() {
+            return Err(Error::Closed);
+        }
+        let mut commands = lock(&self.commands);
+        if commands.len() >= MAX_COMMANDS {
+            debug!("the connection is behind: one frame or packet lost");
+            commands.pop_front();
+        }
+        commands.push_back(command);
+        let is_first = commands.len() == 1;
+        drop(commands);
+        if is_first {
+            self.doorbell.notify_one();
+        }
+        Ok(())
+    }
+
+    /// All commands since the last call.
+    pub(crate) fn take_commands(&self) -> VecDeque<MediaCommand> {
+        std::mem::take(&mut lock(&self.commands))
+    }
+
+    /// What the path carries, and its changes.
+    pub(crate) fn target_bitrate(&self) -> &watch::Sender<Option<u64>> {
+        &self.target_bitrate
     }
 
     /// The connection is gone: wakes everybody.
