@@ -18,12 +18,16 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc};
 
+use crate::devices;
+
 /// How long one case may take: a slow machine under load, never a healthy one.
 const CASE_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// What the page runs: it fetches orders for ever, and `library.js` gives them common words.
 const PAGE: &str = concat!(
-    "<!doctype html><meta charset=utf-8><title>tests</title><script>",
+    "<!doctype html><meta charset=utf-8><title>tests</title><body><script>",
+    include_str!("media.js"),
+    "</script><script>",
     include_str!("library.js"),
     "</script>"
 );
@@ -41,6 +45,19 @@ impl fmt::Display for Kind {
             Self::Firefox => "firefox",
         })
     }
+}
+
+/// What a browser is allowed, and what it has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Setup {
+    /// As a user finds it: no flag, no preference, addresses hidden behind `.local` names.
+    Plain,
+    /// Microphone and camera are granted (they are the browser's own fake ones), and it uses
+    /// loopback.
+    Granted,
+    /// The same, and microphone and camera deliver the files of [`devices`](crate::devices).
+    /// Firefox has no such setting; there they are its own fake ones.
+    Filmed,
 }
 
 /// A process and all its children, ended when dropped.
@@ -101,9 +118,8 @@ struct Desk {
 }
 
 impl Browser {
-    /// Starts a browser. `permissions` grants it microphone and camera and lets it use loopback;
-    /// without, it is as a user finds it.
-    pub(crate) async fn start(kind: Kind, permissions: bool) -> Self {
+    /// Starts a browser.
+    pub(crate) async fn start(kind: Kind, setup: Setup) -> Self {
         let (orders, receive_orders) = mpsc::channel(1);
         let (send_results, results) = mpsc::channel(1);
         let desk =
@@ -118,8 +134,8 @@ impl Browser {
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         let profile = tempfile::tempdir().unwrap();
         let mut command = match kind {
-            Kind::Chromium => chromium(profile.path(), permissions),
-            Kind::Firefox => firefox(profile.path(), permissions),
+            Kind::Chromium => chromium(profile.path(), setup),
+            Kind::Firefox => firefox(profile.path(), setup != Setup::Plain),
         };
         let process = Group::start(command.arg(url).stdout(Stdio::null()).stderr(Stdio::null()));
         Self {
@@ -185,9 +201,17 @@ pub(crate) fn chromium_flags(permissions: bool) -> Vec<&'static str> {
     flags
 }
 
-fn chromium(profile: &std::path::Path, permissions: bool) -> Command {
+fn chromium(profile: &std::path::Path, setup: Setup) -> Command {
     let mut command = Command::new("chromium");
-    command.args(chromium_flags(permissions)).arg(format!("--user-data-dir={}", profile.display()));
+    command.args(chromium_flags(setup != Setup::Plain));
+    command.arg(format!("--user-data-dir={}", profile.display()));
+    if setup == Setup::Filmed {
+        let (sound, picture) = (devices::microphone(profile), devices::camera(profile));
+        command
+            .arg(format!("--use-file-for-fake-audio-capture={}", sound.display()))
+            .arg(format!("--use-file-for-fake-video-capture={}", picture.display()))
+            .arg("--autoplay-policy=no-user-gesture-required");
+    }
     command
 }
 

@@ -3,7 +3,8 @@
 //! One Chromium and one Firefox are started, headless; each case is a piece of JavaScript that runs in
 //! a page of theirs and answers with JSON, and every case runs in both. [`harness`] starts and ends
 //! processes; [`answering`] holds the cases where the browser offers and the `peer` program answers,
-//! [`offering`] those where we offer, in this process; [`page`] presses the buttons of the page itself.
+//! [`offering`] those where we offer, in this process; [`media`] those with sound and pictures; [`page`]
+//! presses the buttons of the page itself.
 
 #![allow(
     missing_docs,
@@ -15,16 +16,20 @@
 )]
 
 mod answering;
+mod devices;
 mod harness;
+mod judge;
+mod media;
 mod offering;
 mod page;
+mod relay;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Trial};
 
-use crate::harness::{Browser, Kind, PeerProgram};
+use crate::harness::{Browser, Kind, PeerProgram, Setup};
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
@@ -35,9 +40,9 @@ fn main() -> ExitCode {
     );
     let mut trials = Vec::new();
     for kind in [Kind::Chromium, Kind::Firefox] {
-        // As a user finds it: no flag, no preference, addresses hidden behind `.local` names.
-        let plain = Arc::new(Lab::new(kind, false));
-        let lab = Arc::new(Lab::new(kind, true));
+        let plain = Arc::new(Lab::new(kind, Setup::Plain));
+        let lab = Arc::new(Lab::new(kind, Setup::Granted));
+        let filmed = Arc::new(Lab::new(kind, Setup::Filmed));
         let without_permissions =
             answering::CASES.iter().filter(|(name, _)| answering::PLAIN.contains(name));
         let answered = without_permissions
@@ -60,6 +65,14 @@ fn main() -> ExitCode {
                 })
             }));
         }
+        for (name, case) in media::cases(kind) {
+            let (lab, runtime) = (Arc::clone(&filmed), Arc::clone(&runtime));
+            trials.push(Trial::test(format!("{kind}::media::{name}"), move || {
+                runtime.block_on(async {
+                    media::run(*case, lab.browser().await).await.map_err(Into::into)
+                })
+            }));
+        }
     }
     for (name, case) in page::CASES {
         let runtime = Arc::clone(&runtime);
@@ -74,23 +87,23 @@ fn main() -> ExitCode {
 /// A browser and a peer program, started when first needed.
 struct Lab {
     kind: Kind,
-    permissions: bool,
+    setup: Setup,
     browser: tokio::sync::OnceCell<Browser>,
     peer: tokio::sync::OnceCell<PeerProgram>,
 }
 
 impl Lab {
-    fn new(kind: Kind, permissions: bool) -> Self {
+    fn new(kind: Kind, setup: Setup) -> Self {
         Self {
             kind,
-            permissions,
+            setup,
             browser: tokio::sync::OnceCell::new(),
             peer: tokio::sync::OnceCell::new(),
         }
     }
 
     async fn browser(&self) -> &Browser {
-        self.browser.get_or_init(|| Browser::start(self.kind, self.permissions)).await
+        self.browser.get_or_init(|| Browser::start(self.kind, self.setup)).await
     }
 
     async fn peer(&self) -> String {
