@@ -10,8 +10,28 @@
 //!
 //! Book: the chapters on RTP and SRTP.
 
+mod derive;
+mod error;
+mod header;
+mod inbound;
+mod key;
+mod outbound;
+mod packet_index;
 pub mod payload;
+mod profile;
+mod protection;
+mod replay;
+mod sources;
+#[cfg(test)]
+mod testing;
 pub mod wire;
 
+pub use error::Error;
+pub use inbound::Inbound;
+pub use key::MasterKey;
+pub use outbound::Outbound;
+pub use profile::Profile;
+pub use replay::WINDOW;
+pub use sources::MAX_SOURCES;
 pub use wire::identifier::{PayloadType, RtpTimestamp, SequenceNumber, Ssrc};
 pub use wire::{rtcp, rtp};
