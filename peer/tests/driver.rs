@@ -192,6 +192,33 @@ async fn a_closed_channel_delivers_what_was_sent_and_then_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_peer_closes_nothing_can_be_sent_and_all_that_came_is_read() {
+    let Pair { ours: _ours, theirs: _theirs, channel, remote } = connected().await;
+    // More than the handle of a reader that is behind holds.
+    const MESSAGES: u32 = 40;
+    for number in 0..MESSAGES {
+        let mut octets = vec![0; 10_000];
+        octets[..4].copy_from_slice(&number.to_be_bytes());
+        soon("sending", remote.send(Message::binary(octets))).await.unwrap();
+    }
+    remote.close();
+    let refused = async {
+        while channel.send(Message::text("into the void")).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("the refusal", refused).await;
+    assert_eq!(channel.state(), ChannelState::Closing);
+    for number in 0..MESSAGES {
+        let Some(Message::Binary(octets)) = soon("reading", channel.recv()).await else {
+            panic!("message {number} is missing");
+        };
+        assert_eq!(octets[..4], number.to_be_bytes());
+    }
+    assert_eq!(soon("the end", channel.recv()).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dropping_the_last_handle_closes_the_channel() {
     let Pair { ours, theirs, channel, remote } = connected().await;
     let clone = channel.clone();

@@ -97,6 +97,7 @@ impl Connection {
                 }
                 Channel::Readable(id) => Event::Readable(id),
                 Channel::BufferedAmountLow(id) => Event::BufferedAmountLow(id),
+                Channel::Closing(id) => Event::ChannelClosing(id),
                 Channel::Failed(id, error) => Event::ChannelFailed(id, error),
                 Channel::Closed(id) => {
                     self.open_channels.remove(&id);

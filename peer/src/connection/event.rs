@@ -129,6 +129,9 @@ pub enum Event {
     BufferedAmountLow(ChannelId),
     /// Something ended a channel before its time; [`Event::ChannelClosed`] follows.
     ChannelFailed(ChannelId, sctp::channel::ChannelError),
+    /// The peer is closing a channel (`closing`): nothing more can be sent, what waited to be sent is
+    /// gone, and [`Event::ChannelClosed`] follows when everything that came was read.
+    ChannelClosing(ChannelId),
     /// A channel is closed (`close`).
     ChannelClosed(ChannelId),
     /// The peer sends on this transceiver from now on (`track`).

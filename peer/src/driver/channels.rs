@@ -91,6 +91,14 @@ impl Channels {
         }
     }
 
+    /// The peer is closing a channel: its handle sends no more, and reads what is left.
+    pub(super) fn closing(&mut self, connection: &mut Connection, now: Instant, id: ChannelId) {
+        if let Some(channel) = self.table.get(&id) {
+            channel.line.set_closing();
+            self.pull(connection, now, id);
+        }
+    }
+
     /// A channel is closed: its reader gets what is left.
     pub(super) fn closed(&mut self, connection: &mut Connection, now: Instant, id: ChannelId) {
         if let Some(Channel { line, .. }) = self.table.remove(&id) {

@@ -240,6 +240,7 @@ impl Task {
             }
             Event::ChannelOpened(id) => self.channels.opened(id),
             Event::Readable(id) => self.channels.pull(&mut self.connection, now, id),
+            Event::ChannelClosing(id) => self.channels.closing(&mut self.connection, now, id),
             Event::ChannelClosed(id) => self.channels.closed(&mut self.connection, now, id),
             Event::Track(id) => {
                 if let Some(info) = self.connection.transceiver(id) {

@@ -2,17 +2,19 @@
 //!
 //! ```text
 //!              opened            close(), or the last handle dropped
-//! Connecting ──────────► Open ──────────────────────► Closing ─────► Closed
-//!       └─────────────────┴──── closed by the peer, or with the connection ──▲
+//! Connecting ──────────► Open ──────────────────────► ClosingHere ─────► Closed
+//!       │                 │   the peer closes                ▲ close()     ▲
+//!       │                 └──────────────────────► ClosingThere ───────────┤ all was read
+//!       └─────────────────┴────── closed with the connection ──────────────┘
 //! ```
 //!
-//! These are the states of an `RTCDataChannel` (W3C WebRTC §6.2). What was received before the
-//! channel closed is still read; then the reader is told the end.
+//! They are the states of an `RTCDataChannel` (W3C WebRTC §6.2), which does not say who closes. What
+//! was received before the channel closed is still read; then the reader is told the end.
 //!
 //! Book: "The pump".
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
@@ -33,6 +35,40 @@ pub enum ChannelState {
     Closed,
 }
 
+/// The state as the queues need it: who closes makes a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Connecting,
+    Open,
+    /// What the application has sent goes first; what it has not read it does not want.
+    ClosingHere,
+    /// Nothing can be sent any more; what came is still to be read.
+    ClosingThere,
+    Closed,
+}
+
+impl From<ChannelState> for Phase {
+    fn from(state: ChannelState) -> Phase {
+        match state {
+            ChannelState::Connecting => Phase::Connecting,
+            ChannelState::Open => Phase::Open,
+            ChannelState::Closing => Phase::ClosingThere,
+            ChannelState::Closed => Phase::Closed,
+        }
+    }
+}
+
+impl From<Phase> for ChannelState {
+    fn from(phase: Phase) -> ChannelState {
+        match phase {
+            Phase::Connecting => ChannelState::Connecting,
+            Phase::Open => ChannelState::Open,
+            Phase::ClosingHere | Phase::ClosingThere => ChannelState::Closing,
+            Phase::Closed => ChannelState::Closed,
+        }
+    }
+}
+
 /// One channel, between its handles and the task.
 #[derive(Debug)]
 pub(crate) struct Line {
@@ -48,7 +84,7 @@ pub(crate) struct Line {
 
 #[derive(Debug)]
 struct Queues {
-    state: ChannelState,
+    phase: Phase,
     outbound: VecDeque<Message>,
     outbound_octets: usize,
     /// What SCTP holds of this channel, as of the task's last look.
@@ -90,7 +126,7 @@ impl Line {
         shared: Arc<Shared>,
     ) -> Line {
         let queues = Queues {
-            state,
+            phase: state.into(),
             outbound: VecDeque::new(),
             outbound_octets: 0,
             accepted: 0,
@@ -111,7 +147,7 @@ impl Line {
 
     /// The state of the channel.
     pub(crate) fn state(&self) -> ChannelState {
-        lock(&self.queues).state
+        lock(&self.queues).phase.into()
     }
 
     /// Octets of messages given and not yet acknowledged, or as W3C says: buffered.
@@ -137,7 +173,7 @@ impl Line {
     /// does not take messages (any more).
     pub(super) fn push_outbound(&self, message: Message) -> Result<(), Message> {
         let mut queues = lock(&self.queues);
-        if !matches!(queues.state, ChannelState::Connecting | ChannelState::Open) {
+        if !matches!(queues.phase, Phase::Connecting | Phase::Open) {
             return Err(message);
         }
         queues.outbound_octets += message.len();
@@ -155,8 +191,8 @@ impl Line {
     pub(super) fn pop_inbound(&self) -> Result<Option<Message>, Ended> {
         let mut queues = lock(&self.queues);
         let Some(message) = queues.inbound.pop_front() else {
-            return match queues.state {
-                ChannelState::Closed => Err(Ended),
+            return match queues.phase {
+                Phase::Closed => Err(Ended),
                 _ => Ok(None),
             };
         };
@@ -182,14 +218,14 @@ impl Line {
     /// Whether a reader would find a message, or the end.
     pub(super) fn is_readable(&self) -> bool {
         let queues = lock(&self.queues);
-        !queues.inbound.is_empty() || queues.state == ChannelState::Closed
+        !queues.inbound.is_empty() || queues.phase == Phase::Closed
     }
 
     /// The application wants no more of this channel.
     pub(super) fn begin_closing(&self) {
         let mut queues = lock(&self.queues);
-        if matches!(queues.state, ChannelState::Connecting | ChannelState::Open) {
-            queues.state = ChannelState::Closing;
+        if !matches!(queues.phase, Phase::ClosingHere | Phase::Closed) {
+            queues.phase = Phase::ClosingHere;
             drop(queues);
             self.changed.notify_waiters();
             self.shared.ring(self.id);
@@ -201,25 +237,38 @@ impl Line {
     /// The channel is open.
     pub(crate) fn set_open(&self) {
         let mut queues = lock(&self.queues);
-        if queues.state == ChannelState::Connecting {
-            queues.state = ChannelState::Open;
+        if queues.phase == Phase::Connecting {
+            queues.phase = Phase::Open;
             drop(queues);
             self.changed.notify_waiters();
         }
     }
 
+    /// The peer is closing the channel: nobody there would read what was not sent yet.
+    pub(crate) fn set_closing(&self) {
+        let mut queues = lock(&self.queues);
+        if matches!(queues.phase, Phase::Connecting | Phase::Open) {
+            queues.phase = Phase::ClosingThere;
+        }
+        self.forget_unsent(queues);
+    }
+
     /// The channel is closed: what was not sent is gone, what was received can still be read.
     pub(crate) fn set_closed(&self) {
         let mut queues = lock(&self.queues);
-        queues.state = ChannelState::Closed;
+        queues.phase = Phase::Closed;
+        self.forget_unsent(queues);
+        self.readable.notify_waiters();
+        self.readable.notify_one();
+    }
+
+    fn forget_unsent(&self, mut queues: MutexGuard<'_, Queues>) {
         let unsent: usize = queues.outbound.drain(..).map(|message| cost(&message)).sum();
         queues.outbound_octets = 0;
         queues.accepted = 0;
         drop(queues);
         self.shared.permits.add_permits(unsent);
         self.changed.notify_waiters();
-        self.readable.notify_waiters();
-        self.readable.notify_one();
     }
 
     /// Takes the messages that wait to be sent, in exchange for an empty queue.
@@ -258,7 +307,7 @@ impl Line {
     /// Whether the application has closed the channel and all its messages are taken.
     pub(crate) fn wants_close(&self) -> bool {
         let queues = lock(&self.queues);
-        queues.state == ChannelState::Closing && queues.outbound.is_empty()
+        queues.phase == Phase::ClosingHere && queues.outbound.is_empty()
     }
 
     /// Whether the reader can be given more. If not, it will ring when it can.
