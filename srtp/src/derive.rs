@@ -52,6 +52,7 @@ const SALT_LENGTH: usize = 14;
 ///
 /// # Errors
 /// [`Error::KeyLength`], [`Error::SaltLength`].
+// ANCHOR: derive
 pub(crate) fn derive(
     master_key: &[u8],
     master_salt: &[u8],
@@ -80,6 +81,7 @@ pub(crate) fn derive(
     }
     .map_err(|_| Error::KeyLength)
 }
+// ANCHOR_END: derive
 
 /// AES in counter mode, of which the keystream is the PRF's output.
 type Prf<Aes> = CtrCore<Aes, flavors::Ctr128BE>;

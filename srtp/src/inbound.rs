@@ -49,6 +49,7 @@ impl Inbound {
     ///
     /// # Errors
     /// The packet is to be dropped silently. Nothing has changed but the buffer, whose content is lost.
+    // ANCHOR: unprotect_rtp
     pub fn unprotect_rtp(&mut self, packet: &mut BytesMut) -> Result<(), Error> {
         let header = RtpHeader::parse(packet, self.profile.rtp_overhead())?;
         self.rtp_sources.attempt(header.ssrc, |window| {
@@ -60,6 +61,7 @@ impl Inbound {
             Ok(())
         })
     }
+    // ANCHOR_END: unprotect_rtp
 
     /// Verifies an SRTCP packet, decrypts it in place if its E flag says so, and cuts off E flag,
     /// index and tag.

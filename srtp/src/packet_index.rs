@@ -29,6 +29,7 @@ pub(crate) const MAX_RTCP_PACKETS: u64 = 1 << 31;
 pub(crate) struct PacketIndex(u64);
 
 impl PacketIndex {
+    // ANCHOR: closest
     /// The index of a packet, given the highest index of its source so far: RFC 3711 appendix A.
     /// The first packet of a source has ROC 0. `None`: 2^48 packets have been.
     pub(crate) fn closest(sequence_number: SequenceNumber, highest: Option<u64>) -> Option<Self> {
@@ -50,6 +51,7 @@ impl PacketIndex {
         };
         Some(Self::new(roc, seq))
     }
+    // ANCHOR_END: closest
 
     fn new(roc: u32, seq: u16) -> Self {
         Self(u64::from(roc) << 16 | u64::from(seq))

@@ -41,6 +41,7 @@ impl ReplayWindow {
         self.next.checked_sub(1)
     }
 
+    // ANCHOR: check
     /// Whether a packet of this index may be new.
     pub(crate) fn check(&self, index: u64) -> Option<Fresh> {
         let fresh = match self.age(index) {
@@ -49,6 +50,7 @@ impl ReplayWindow {
         };
         fresh.then_some(Fresh(index))
     }
+    // ANCHOR_END: check
 
     /// Remembers an authentic packet.
     pub(crate) fn accept(&mut self, Fresh(index): Fresh) {

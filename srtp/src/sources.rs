@@ -37,6 +37,7 @@ impl<S: Default> Sources<S> {
     ///
     /// # Errors
     /// [`Error::SourcesTooMany`] before anything was attempted, or the attempt's.
+    // ANCHOR: attempt
     pub(crate) fn attempt(
         &mut self,
         ssrc: Ssrc,
@@ -53,6 +54,7 @@ impl<S: Default> Sources<S> {
         self.known.insert(ssrc, state);
         Ok(())
     }
+    // ANCHOR_END: attempt
 
     /// How many sources are known.
     #[cfg(test)]

@@ -112,10 +112,12 @@ impl Aead {
         }
     }
 
+    // ANCHOR: nonce
     fn nonce(&self, ssrc: Ssrc, index: u64) -> Nonce {
         let [_, _, _, _, nonce @ ..] = (self.salt ^ uniqueness(ssrc, index)).to_be_bytes();
         Nonce::assume_unique_for_key(nonce)
     }
+    // ANCHOR_END: nonce
 
     #[inline]
     fn seal(&self, nonce: Nonce, associated: &[u8], content: &mut [u8]) -> Result<Tag, Error> {
