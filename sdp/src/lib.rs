@@ -9,13 +9,16 @@
 //!                         │
 //!                         └─ views, one file per RFC, each reads the lines:
 //!                            bundle (9143, 5888)   ice (8839, 8840)   dtls (8122, 8842)
-//!                            sctp (8841)           media (8866 §6.7, 8858)
+//!                            sctp (8841)           media (8866 §6.7, 5761)
+//!                            codec (8866, 4585)    extension (8285)
+//!                            stream (8830, 5576)   simulcast (8851, 8853)
 //! ```
 //!
 //! - The model is the lines, in order. A line or an attribute nobody here knows is kept; what a
 //!   peer answers is *built* from the views, so an unknown attribute can never be echoed.
-//! - The attributes that have a view are checked when they are parsed, so that a bad value is one
-//!   [`Error`] with its line and its reason; the views themselves cannot fail.
+//! - The attributes the transport needs are checked when they are parsed, so that a bad value is one
+//!   [`Error`] with its line and its reason. A bad line about media costs what it is about, and not
+//!   the description. The views themselves cannot fail.
 //! - LF is tolerated as the end of a line, CRLF is written (RFC 8866 §5).
 //! - Bounded: [`MAX_OCTETS`], [`MAX_LINES`], [`MAX_LINE_OCTETS`], [`MAX_MEDIA`]. The lines of a
 //!   section are one string, so memory stays in proportion to the text.
@@ -51,7 +54,11 @@ pub use media::{MAX_MEDIA, Media};
 pub use origin::Origin;
 pub use session::Session;
 pub use views::bundle::Group;
+pub use views::codec::{FormatParameters, RtcpFeedback, RtpMap};
 pub use views::dtls::Setup;
+pub use views::extension::ExtensionMap;
 pub use views::media::Direction;
 pub use views::sctp::MaxMessageSize;
 pub use views::section::Section;
+pub use views::simulcast::{RidDirection, RidLine, Simulcast, SimulcastStream};
+pub use views::stream::{MediaStreamId, SourceAttribute, SourceGroup};

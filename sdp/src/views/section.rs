@@ -29,4 +29,9 @@ impl<'a> Section<'a> {
     pub fn attribute(&self, name: &str) -> Option<Attribute<'a>> {
         self.media.lines.attribute(name).or_else(|| self.session.attribute(name))
     }
+
+    /// Every attribute of this name in the section, and none of the session.
+    pub(crate) fn own(&self, name: &'static str) -> impl Iterator<Item = Attribute<'a>> + use<'a> {
+        self.media.lines.attributes().filter(move |attribute| attribute.name == name)
+    }
 }
