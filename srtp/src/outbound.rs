@@ -107,3 +107,155 @@ impl fmt::Debug for Outbound {
         f.debug_struct("Outbound").field("profile", &self.profile).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{key, rtcp, rtp};
+    use crate::{Inbound, WINDOW};
+
+    fn outbound(profile: Profile) -> Outbound {
+        Outbound::new(&key(profile))
+    }
+
+    /// What becomes of a packet of source 1 with this sequence number.
+    fn send(outbound: &mut Outbound, seq: u16) -> Result<(), Error> {
+        outbound.protect_rtp(&mut rtp(1, seq, b"speech"))
+    }
+
+    #[test]
+    fn row_62_the_same_index_is_never_sent_twice() {
+        for profile in Profile::ALL {
+            let mut outbound = outbound(profile);
+            send(&mut outbound, 100).unwrap();
+            assert_eq!(send(&mut outbound, 100), Err(Error::IndexSpent));
+            for seq in 101..1_100 {
+                send(&mut outbound, seq).unwrap();
+                assert_eq!(send(&mut outbound, 100), Err(Error::IndexSpent));
+            }
+        }
+    }
+
+    #[test]
+    fn row_62_an_index_that_may_have_been_sent_is_not_sent() {
+        let mut outbound = outbound(Profile::AeadAes128Gcm);
+        send(&mut outbound, 5_000).unwrap();
+        let window = u16::try_from(WINDOW).unwrap();
+        assert_eq!(send(&mut outbound, 5_000 - window), Err(Error::IndexSpent));
+        assert_eq!(send(&mut outbound, 5_000 - window + 1), Ok(()), "late, but surely new");
+    }
+
+    #[test]
+    fn row_62_a_refused_packet_is_left_as_it_was() {
+        let mut outbound = outbound(Profile::Aes128CmHmacSha1_80);
+        send(&mut outbound, 7).unwrap();
+        let mut packet = rtp(1, 7, b"a secret");
+        assert_eq!(outbound.protect_rtp(&mut packet), Err(Error::IndexSpent));
+        assert_eq!(packet, rtp(1, 7, b"a secret"));
+    }
+
+    #[test]
+    fn row_62_each_round_of_the_sequence_number_has_its_keystream() {
+        let mut outbound = outbound(Profile::AeadAes128Gcm);
+        let mut seen = std::collections::HashSet::new();
+        for round in 0..4 {
+            for quarter in [0, 20_000, 40_000, 60_000] {
+                let mut packet = rtp(1, quarter, b"always the same");
+                outbound.protect_rtp(&mut packet).unwrap();
+                assert!(seen.insert(packet.split_off(12)), "round {round}");
+            }
+        }
+    }
+
+    #[test]
+    fn row_62_after_2_to_the_48_packets_the_key_is_used_up() {
+        let mut outbound = outbound(Profile::AeadAes128Gcm);
+        outbound.rtp_packets = MAX_RTP_PACKETS - 1;
+        assert_eq!(send(&mut outbound, 1), Ok(()));
+        assert_eq!(send(&mut outbound, 2), Err(Error::KeyExhausted));
+        assert_eq!(outbound.protect_rtcp(&mut rtcp(1, b"report")), Ok(()), "counted apart");
+    }
+
+    #[test]
+    fn row_62_at_the_last_index_a_source_ends() {
+        let mut outbound = outbound(Profile::AeadAes128Gcm);
+        let last = MAX_RTP_PACKETS - 2;
+        let skip = |window: &mut ReplayWindow| {
+            window.accept(window.check(last).unwrap());
+            Ok(())
+        };
+        outbound.rtp_sources.attempt(crate::Ssrc(1), skip).unwrap();
+        assert_eq!(send(&mut outbound, 65_535), Ok(()));
+        assert_eq!(send(&mut outbound, 0), Err(Error::KeyExhausted));
+    }
+
+    #[test]
+    fn row_62_after_2_to_the_31_rtcp_packets_the_key_is_used_up() {
+        let mut outbound = outbound(Profile::Aes128CmHmacSha1_32);
+        outbound.rtcp_packets = MAX_RTCP_PACKETS - 1;
+        assert_eq!(outbound.protect_rtcp(&mut rtcp(1, b"report")), Ok(()));
+        let mut packet = rtcp(1, b"report");
+        assert_eq!(outbound.protect_rtcp(&mut packet), Err(Error::KeyExhausted));
+        assert_eq!(packet, rtcp(1, b"report"));
+        assert_eq!(send(&mut outbound, 1), Ok(()), "counted apart");
+    }
+
+    #[test]
+    fn the_srtcp_index_of_each_source_counts_from_0() {
+        for profile in Profile::ALL {
+            let mut outbound = outbound(profile);
+            for (ssrc, expected) in [(1, 0), (1, 1), (2, 0), (1, 2)] {
+                let mut packet = rtcp(ssrc, b"report");
+                outbound.protect_rtcp(&mut packet).unwrap();
+                let index = outbound.rtcp.srtcp_index(&packet).unwrap();
+                assert_eq!(index, SrtcpIndex { encrypted: true, index: expected });
+            }
+        }
+    }
+
+    #[test]
+    fn packets_grow_by_what_the_profile_says_and_in_place() {
+        for profile in Profile::ALL {
+            let mut outbound = outbound(profile);
+            let mut packet = rtp(1, 1, &[7; 100]);
+            packet.reserve(64);
+            let (before, address) = (packet.len(), packet.as_ptr());
+            outbound.protect_rtp(&mut packet).unwrap();
+            assert_eq!(packet.len(), before + profile.rtp_overhead());
+            assert_eq!(packet.as_ptr(), address);
+
+            let mut packet = rtcp(1, &[7; 100]);
+            packet.reserve(64);
+            let (before, address) = (packet.len(), packet.as_ptr());
+            outbound.protect_rtcp(&mut packet).unwrap();
+            assert_eq!(packet.len(), before + profile.rtcp_overhead());
+            assert_eq!(packet.as_ptr(), address);
+        }
+    }
+
+    #[test]
+    fn a_receiver_follows_from_any_first_sequence_number() {
+        for first in [0, 1, 32_767, 65_535] {
+            let key = key(Profile::Aes128CmHmacSha1_80);
+            let (mut outbound, mut inbound) = (Outbound::new(&key), Inbound::new(&key));
+            for step in 0..100 {
+                let seq = u16::wrapping_add(first, step);
+                let mut packet = rtp(1, seq, b"speech");
+                outbound.protect_rtp(&mut packet).unwrap();
+                inbound.unprotect_rtp(&mut packet).unwrap();
+                assert_eq!(packet, rtp(1, seq, b"speech"));
+            }
+        }
+    }
+
+    #[test]
+    fn row_60_the_table_of_our_own_sources_is_bounded() {
+        let mut outbound = outbound(Profile::AeadAes128Gcm);
+        let limit = u32::try_from(crate::MAX_SOURCES).unwrap();
+        for ssrc in 0..limit {
+            outbound.protect_rtp(&mut rtp(ssrc, 1, b"")).unwrap();
+        }
+        assert_eq!(outbound.protect_rtp(&mut rtp(limit, 1, b"")), Err(Error::SourcesTooMany));
+        assert_eq!(outbound.protect_rtp(&mut rtp(0, 2, b"")), Ok(()));
+    }
+}

@@ -22,7 +22,8 @@ use crate::wire::identifier::Ssrc;
 pub const MAX_SOURCES: usize = 1024;
 
 /// The state `S` of each source.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
+#[cfg_attr(test, derive(Clone, PartialEq))]
 pub(crate) struct Sources<S> {
     known: BTreeMap<Ssrc, S>,
 }
