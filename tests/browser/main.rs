@@ -18,7 +18,6 @@
 mod answering;
 mod devices;
 mod harness;
-mod judge;
 mod media;
 mod offering;
 mod page;

@@ -6,8 +6,9 @@
 
 use std::time::Duration;
 
+use tests::judge::{Verdict, judge};
+
 use crate::harness::{Browser, Kind, PeerProgram};
-use crate::judge::{Verdict, judge};
 use crate::relay::Relay;
 
 /// What happens around a piece of JavaScript.
@@ -46,7 +47,7 @@ pub(crate) async fn run(case: Case, browser: &Browser) -> Result<(), String> {
             let peer = PeerProgram::start(&["--cors", "--record", path.to_str().unwrap()]).await;
             script_of(browser, &peer.url, 0, script).await?;
             finish(peer).await?;
-            verdict(&judge(&path).await?)
+            verdict(&judge(&path)?)
         }
         Case::Lossy(script, verdict) => {
             let directory = tempfile::tempdir().unwrap();
@@ -61,7 +62,7 @@ pub(crate) async fn run(case: Case, browser: &Browser) -> Result<(), String> {
                 return Err("the relay lost nothing".to_owned());
             }
             finish(peer).await?;
-            verdict(&judge(&path).await?)
+            verdict(&judge(&path)?)
         }
     }
 }

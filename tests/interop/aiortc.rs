@@ -3,42 +3,9 @@
 //! `tests/run` installs aiortc in a virtual environment below the target directory.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-/// A process, ended when dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Running {
-    fn start(command: &mut Command) -> Self {
-        Self(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}; run tests/run")))
-    }
-
-    fn first_line(&mut self) -> String {
-        let mut line = String::new();
-        BufReader::new(self.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        line
-    }
-}
-
-/// `target/`, where this test program lies in `target/PROFILE/deps/`.
-fn target() -> PathBuf {
-    std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_path_buf()
-}
-
-fn peer() -> Command {
-    let profile = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_path_buf();
-    let binary = profile.join("peer");
-    assert!(binary.is_file(), "{} is missing; run: cargo build -p peer", binary.display());
-    Command::new(binary)
-}
+use crate::process::{Running, peer, serving_peer, target};
 
 fn aiortc(arguments: &[&str]) -> Command {
     let mut command = Command::new(target().join("aiortc/bin/python"));
@@ -51,11 +18,8 @@ fn aiortc(arguments: &[&str]) -> Command {
 
 #[test]
 fn aiortc_offers_and_we_answer() {
-    let mut serving =
-        Running::start(peer().args(["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()));
-    let line = serving.first_line();
-    let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
-    let output = aiortc(&["call", url.trim_end_matches('/')]).output().unwrap();
+    let (_serving, url) = serving_peer(&[]);
+    let output = aiortc(&["call", &url]).output().unwrap();
     assert!(output.status.success());
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "ok");
 }

@@ -13,4 +13,6 @@
 )] // a test that cannot go on should say where
 
 mod aiortc;
+mod gstreamer;
 mod openssl;
+mod process;

@@ -11,6 +11,7 @@
 #![allow(clippy::panic, clippy::expect_used)] // a test harness fails by panicking
 
 pub mod endpoint;
+pub mod judge;
 pub mod sim;
 
 pub use endpoint::{Datagram, Endpoint};

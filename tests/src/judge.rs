@@ -1,57 +1,55 @@
-//! ffprobe and ffmpeg as judges of what the program recorded.
+//! ffprobe and ffmpeg as judges of what the `peer` program recorded.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
-use tokio::process::Command;
 
 /// What ffprobe says of a recording that ffmpeg decoded without a complaint.
 #[derive(Debug)]
-pub(crate) struct Verdict {
-    #[expect(dead_code, reason = "printed when something is wrong")]
-    pub(crate) path: PathBuf,
+pub struct Verdict {
+    /// Where it is.
+    pub path: PathBuf,
     /// ffmpeg's name of the codec.
-    pub(crate) codec: String,
+    pub codec: String,
     /// Frames that can be read.
-    pub(crate) frames: u64,
+    pub frames: u64,
     /// Pixels; 0 for audio.
-    pub(crate) width: u64,
+    pub width: u64,
     /// Seconds, if the container knows.
-    pub(crate) duration: f64,
+    pub duration: f64,
 }
 
 /// Judges every file in a directory.
 ///
 /// # Errors
 /// ffprobe does not understand a file, or ffmpeg complains while it decodes it.
-pub(crate) async fn judge(directory: &Path) -> Result<Vec<Verdict>, String> {
+pub fn judge(directory: &Path) -> Result<Vec<Verdict>, String> {
     let mut verdicts = Vec::new();
     let mut files: Vec<PathBuf> = std::fs::read_dir(directory)
         .map_err(|error| format!("no recordings: {error}"))?
-        .map(|entry| entry.unwrap().path())
+        .filter_map(|entry| Some(entry.ok()?.path()))
         .collect();
     files.sort();
     for path in files {
-        verdicts.push(judge_file(path).await?);
+        verdicts.push(judge_file(path)?);
     }
     Ok(verdicts)
 }
 
-async fn judge_file(path: PathBuf) -> Result<Verdict, String> {
+fn judge_file(path: PathBuf) -> Result<Verdict, String> {
     let entries = "stream=codec_name,width,nb_read_frames:format=duration";
     let said = output(
         Command::new("ffprobe")
             .args(["-v", "error", "-count_frames", "-show_entries", entries, "-of", "json"])
             .arg(&path),
-    )
-    .await?;
+    )?;
     let said: Value = serde_json::from_str(&said).map_err(|error| format!("ffprobe: {error}"))?;
     let stream = &said["streams"][0];
     let number = |value: &Value| value.as_str().and_then(|text| text.parse::<f64>().ok());
     let complaints = output(
         Command::new("ffmpeg").args(["-v", "error", "-i"]).arg(&path).args(["-f", "null", "-"]),
-    )
-    .await?;
+    )?;
     if !complaints.is_empty() {
         return Err(format!("ffmpeg on {}: {complaints}", path.display()));
     }
@@ -66,11 +64,9 @@ async fn judge_file(path: PathBuf) -> Result<Verdict, String> {
 }
 
 /// Everything a program prints.
-async fn output(command: &mut Command) -> Result<String, String> {
+fn output(command: &mut Command) -> Result<String, String> {
     let output = command
-        .kill_on_drop(true)
         .output()
-        .await
         .map_err(|error| format!("cannot start {command:?}: {error}; run tests/run"))?;
     let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
     if !output.status.success() {
