@@ -1,5 +1,4 @@
 //! What tests of more than one crate share: the one shape of every layer as a trait ([`Endpoint`]),
-//! What tests of more than one crate share: the one shape of every layer as a trait ([`Endpoint`]),
 //! a simulated network between two of them ([`sim`]), and judges of recordings ([`judge`]).
 //!
 //! ```text
