@@ -16,6 +16,7 @@ pub(crate) mod failure;
 pub(crate) mod serve;
 
 mod chat;
+mod connections;
 mod echo;
 mod http;
 mod page;

@@ -14,8 +14,8 @@ use tracing::{debug, info};
 
 use super::cli::{Listen, ServeArgs};
 use super::failure::{Explain, Failure};
-use super::http;
 use super::sessions::Sessions;
+use super::{connections, http};
 
 /// How long the farewells of all connections and the answers under way may take at the end.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -40,12 +40,7 @@ pub(crate) async fn serve(arguments: ServeArgs) -> Result<(), Failure> {
     let (stop, stopping) = watch::channel(false);
     let mut servers = JoinSet::new();
     for listener in listeners {
-        let mut stopping = stopping.clone();
-        let server = axum::serve(listener, router.clone()).with_graceful_shutdown(async move {
-            // An error says that the other end is gone, which means the same.
-            let _ = stopping.wait_for(|stop| *stop).await;
-        });
-        servers.spawn(server.into_future());
+        servers.spawn(connections::serve(listener, router.clone(), stopping.clone()));
     }
 
     interrupt().await?;
