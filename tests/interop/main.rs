@@ -16,3 +16,4 @@ mod aiortc;
 mod gstreamer;
 mod openssl;
 mod process;
+mod srtp;

@@ -113,7 +113,8 @@ impl CounterMode {
     #[inline]
     fn apply_keystream(&self, ssrc: Ssrc, index: u64, octets: &mut [u8]) -> Result<(), Error> {
         let iv = (self.salt ^ uniqueness(ssrc, index)) << 16;
-        CtrCore::<&Aes128Enc, flavors::Ctr128BE>::inner_iv_init(&self.aes, &iv.to_be_bytes().into())
+        // 32 bits of counter are more than the 16 that count, and never carry.
+        CtrCore::<&Aes128Enc, flavors::Ctr32BE>::inner_iv_init(&self.aes, &iv.to_be_bytes().into())
             .try_apply_keystream_partial(octets.into())
             .map_err(|_| Error::Crypto)
     }
