@@ -37,8 +37,8 @@ fn rate(fastest: Duration) -> f64 {
 
 fn main() {
     println!("packets of {LENGTH} octets, millions a second on one core\n");
-    println!("parse{:>56.2}\n", parse() / 1e6);
-    println!("{:<28}{:>11}{:>11}{:>11}", "", "here", "libsrtp2", "ratio");
+    println!("{:<34}{:>9}{:>11}{:>8}", "", "here", "libsrtp2", "ratio");
+    println!("{:<34}{:>9.2}", "parse", parse() / 1e6);
     let libsrtp = Libsrtp::compile();
     for profile in Profile::ALL {
         let key: Vec<u8> = (0..48).collect();
@@ -49,10 +49,10 @@ fn main() {
         for (index, verb) in ["protect", "unprotect"].into_iter().enumerate() {
             let (here, there) = (ours[index] / 1e6, theirs.map(|theirs| theirs[index] / 1e6));
             let name = profile.name().trim_start_matches("SRTP_");
-            print!("{:<28}{here:>11.2}", format!("{name} {verb}").to_lowercase());
+            print!("{:<34}{here:>9.2}", format!("{verb:<10}{name}"));
             match there {
-                Some(there) => println!("{there:>11.2}{:>11.2}", here / there),
-                None => println!("{:>11}{:>11}", "-", "-"),
+                Some(there) => println!("{there:>11.2}{:>8.1}", here / there),
+                None => println!("{:>11}{:>8}", "-", "-"),
             }
         }
     }
@@ -75,7 +75,7 @@ fn parse() -> f64 {
     for _ in 0..ROUNDS {
         let start = Instant::now();
         for packet in &packets {
-            let _ = black_box(rtp::Packet::parse(black_box(packet)));
+            black_box(rtp::Packet::parse(black_box(packet)).unwrap());
         }
         fastest = fastest.min(start.elapsed());
     }
