@@ -3,9 +3,10 @@
 //!
 //! RFC 5246 §5 (PRF), §6.3 (key block), §7.4.9 (verify_data); RFC 5288 (AES-GCM); RFC 6347 §4.1.2.1.
 
-use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use bytes::Bytes;
+use dtls::wire::handshake::{Random, ServerHello};
 use dtls::wire::{
     Alert, AlertDescription, ContentType, Epoch, Handshake, HandshakeFragment, HandshakeMessage,
     Record,
@@ -15,7 +16,7 @@ use ring::{aead, digest, hmac};
 use super::files::{self, Capture};
 
 /// P_SHA256 with label and seed (RFC 5246 §5).
-fn prf(secret: &[u8], label: &str, seed: &[u8], length: usize) -> Vec<u8> {
+pub(crate) fn prf(secret: &[u8], label: &str, seed: &[u8], length: usize) -> Vec<u8> {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
     let seed = [label.as_bytes(), seed].concat();
     let (mut out, mut a) = (Vec::new(), hmac::sign(&key, &seed));
@@ -62,20 +63,33 @@ pub(crate) struct Opened {
     pub(crate) close_notifies: usize,
 }
 
+/// What both ends of a handshake said in the clear, and the secret that the key log adds.
+pub(crate) struct Secrets {
+    /// Where the client sends from.
+    pub(crate) client: SocketAddr,
+    pub(crate) client_random: Random,
+    pub(crate) server_hello: ServerHello,
+    pub(crate) master: Vec<u8>,
+}
+
+pub(crate) fn secrets(capture: &Capture) -> Secrets {
+    let (mut client_hello, mut server_hello) = (None, None);
+    for (source, sent) in super::dtls::messages(capture) {
+        match sent[0].parse().unwrap() {
+            Handshake::ClientHello(hello) => client_hello = Some((source, hello.random)),
+            Handshake::ServerHello(hello) => server_hello = Some(hello),
+            other => panic!("{other:?}"),
+        }
+    }
+    let (client, client_random) = client_hello.unwrap();
+    let master = files::master_secret(&capture.name, &client_random.0);
+    Secrets { client, client_random, server_hello: server_hello.unwrap(), master }
+}
+
 pub(crate) fn open(capture: &Capture) -> Opened {
     let messages = super::dtls::messages(capture);
-    let mut hellos = BTreeMap::new();
-    for (source, sent) in &messages {
-        match sent[0].parse().unwrap() {
-            Handshake::ClientHello(hello) => hellos.insert("client", (*source, hello.random)),
-            Handshake::ServerHello(hello) => hellos.insert("server", (*source, hello.random)),
-            other => panic!("{other:?}"),
-        };
-    }
-    let (client, client_random) = &hellos["client"];
-    let (_, server_random) = &hellos["server"];
-    let master = files::master_secret(&capture.name, &client_random.0);
-    let seed = [server_random.0, client_random.0].concat();
+    let Secrets { client, client_random, server_hello, master } = secrets(capture);
+    let seed = [server_hello.random.0, client_random.0].concat();
     let block = prf(&master, "key expansion", &seed, 40);
     let opener = |key: &[u8], salt: &[u8]| Opener {
         key: aead::LessSafeKey::new(aead::UnboundKey::new(&aead::AES_128_GCM, key).unwrap()),
@@ -84,11 +98,11 @@ pub(crate) fn open(capture: &Capture) -> Opened {
     let from_client = opener(&block[..16], &block[32..36]);
     let from_server = opener(&block[16..32], &block[36..]);
 
-    let mut transcript = transcript(&messages[client], messages.values().flatten());
+    let mut transcript = transcript(&messages[&client], messages.values().flatten());
     let mut opened = Opened { packets: Vec::new(), records: 0, close_notifies: 0 };
     let mut finished = 0;
     for datagram in files::by_first_octet(capture, 20..=63) {
-        let is_client = datagram.source == *client;
+        let is_client = datagram.source == client;
         let opener = if is_client { &from_client } else { &from_server };
         for record in super::dtls::records(&datagram.payload) {
             if record.header.epoch != Epoch(1) {

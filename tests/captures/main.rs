@@ -11,4 +11,5 @@ mod decrypt;
 mod dtls;
 mod files;
 mod sctp;
+mod srtp;
 mod stun;
