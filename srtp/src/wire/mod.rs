@@ -7,7 +7,7 @@
 //! Book: the chapter on RTP.
 
 pub mod extension;
-mod field;
+pub(crate) mod field;
 mod header_extensions;
 pub(crate) mod identifier;
 pub mod rtcp;
