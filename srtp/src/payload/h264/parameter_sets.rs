@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(dimensions(&high), Some((66, 50)));
         let fields = hex("677a0015bcd941433f3e022000000300200000030283e28532c0");
         assert_eq!(dimensions(&fields), Some((320, 180)));
-        assert_eq!(dimensions(&baseline[..8]), None);
+        assert_eq!(dimensions(&baseline[..6]), None);
     }
 
     #[test]
