@@ -93,6 +93,7 @@ impl Depacketizer {
     /// # Errors
     /// The payload makes no sense, or the frame became too long; the frame it belongs to is given
     /// up. One that ended before this packet has been delivered all the same.
+    // ANCHOR: push
     pub fn push(&mut self, packet: &rtp::Packet) -> Result<(), ParseError> {
         if packet.payload.is_empty() {
             return Ok(());
@@ -103,7 +104,9 @@ impl Depacketizer {
         let result = if packet.header.marker { result.and(self.end()) } else { result };
         ended.and(result)
     }
+    // ANCHOR_END: push
 
+    // ANCHOR: lost
     /// Packets are missing before the next one: the frame under way is given up.
     pub fn lost(&mut self) {
         self.state = match self.state {
@@ -115,6 +118,7 @@ impl Depacketizer {
             State::Skipping { timestamp, .. } => State::Skipping { timestamp, certain: false },
         };
     }
+    // ANCHOR_END: lost
 
     /// The next complete frame.
     pub fn poll_frame(&mut self) -> Option<Frame> {

@@ -60,6 +60,7 @@ const BIAS: u16 = 33;
 /// The largest biased magnitude that µ-law can say: louder ones are clipped.
 const CLIP: u16 = 0x1fff;
 
+// ANCHOR: ulaw_from_linear
 /// One sample in µ-law.
 #[must_use]
 pub fn ulaw_from_linear(sample: i16) -> u8 {
@@ -69,7 +70,9 @@ pub fn ulaw_from_linear(sample: i16) -> u8 {
     let interval = biased >> (segment + 1);
     code(sample >= 0, segment, interval) ^ 0x7f
 }
+// ANCHOR_END: ulaw_from_linear
 
+// ANCHOR: linear_from_ulaw
 /// The middle of the interval that a µ-law code stands for.
 #[must_use]
 pub fn linear_from_ulaw(code: u8) -> i16 {
@@ -77,7 +80,9 @@ pub fn linear_from_ulaw(code: u8) -> i16 {
     let middle = (2 * interval + 33) << segment;
     signed(positive, (middle - 33) << 2)
 }
+// ANCHOR_END: linear_from_ulaw
 
+// ANCHOR: alaw_from_linear
 /// One sample in A-law.
 #[must_use]
 pub fn alaw_from_linear(sample: i16) -> u8 {
@@ -92,6 +97,7 @@ pub fn alaw_from_linear(sample: i16) -> u8 {
     };
     code(sample >= 0, segment, interval) ^ 0x55
 }
+// ANCHOR_END: alaw_from_linear
 
 /// The middle of the interval that an A-law code stands for.
 #[must_use]

@@ -156,6 +156,7 @@ impl Cutter {
 }
 
 impl Cut for Cutter {
+    // ANCHOR: cutter
     fn cut(&mut self, frame: &Bytes, max: usize, payloads: &mut Payloads) {
         for (index, piece) in pieces(frame, max - Descriptor::SENT).enumerate() {
             let descriptor = Descriptor {
@@ -169,6 +170,7 @@ impl Cut for Cutter {
         }
         self.picture_id = (self.picture_id + 1) & 0x7fff;
     }
+    // ANCHOR_END: cutter
 }
 
 /// Puts frames together.

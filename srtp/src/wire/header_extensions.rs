@@ -225,6 +225,7 @@ impl Extensions {
     }
 
     /// Appends the block, in the shorter form if every element fits it.
+    // ANCHOR: write
     pub(super) fn write(&self, out: &mut BytesMut) {
         let one_byte = self.iter().all(|(id, value)| id < STOP && (1..=16).contains(&value.len()));
         out.put_u16(match self.form {
@@ -253,6 +254,7 @@ impl Extensions {
             place.copy_from_slice(&words.to_be_bytes());
         }
     }
+    // ANCHOR_END: write
 }
 
 #[cfg(test)]

@@ -42,12 +42,14 @@ impl SequenceNumber {
         self.0.wrapping_sub(earlier.0)
     }
 
+    // ANCHOR: is_after
     /// Whether this number comes after `other`: fewer than 2^15 steps lead forward to it.
     #[must_use]
     pub const fn is_after(self, other: Self) -> bool {
         let steps = self.since(other);
         steps != 0 && steps < 1 << 15
     }
+    // ANCHOR_END: is_after
 }
 
 /// When the first sample of a payload was taken, in ticks of the codec's clock, from a random
