@@ -50,6 +50,7 @@ pub use message::{ChannelInfo, DataChannelInit, Message, SendError};
 
 use handshake::Handshake;
 use paths::Paths;
+use transceivers::NegotiationNeed;
 
 pub(crate) use paths::Path;
 
@@ -142,7 +143,11 @@ pub struct Connection {
     pub(crate) paths: Paths,
     pub(crate) handshake: Handshake,
     pub(crate) channels: DataChannels,
+    /// Our DTLS role, once something is agreed on.
+    pub(crate) role: Option<SetupRole>,
+    /// Once data channels are.
     pub(crate) sctp_terms: Option<SctpTerms>,
+    negotiation_need: NegotiationNeed,
     pub(crate) life: Life,
     pub(crate) traffic: Traffic,
     /// Why the association ended, as soon as it has.
@@ -183,12 +188,20 @@ impl Connection {
             None => Arc::new(Certificate::generate()?),
         };
         let max_message_size = config.data.association.max_message_size;
+        let session_id = rng.random();
+        let paths = Paths::new(config.ice, StdRng::from_rng(&mut rng));
+        let handshake = Handshake::new(certificate, StdRng::from_rng(&mut rng));
+        let channels = DataChannels::new(config.data, StdRng::from_rng(&mut rng));
+        let random = StdRng::from_rng(&mut rng);
+        let negotiation = Negotiation::new(session_id, config.answer_role, random);
         Ok(Self {
-            negotiation: Negotiation::new(rng.random(), config.answer_role),
-            paths: Paths::new(config.ice, StdRng::from_rng(&mut rng)),
-            handshake: Handshake::new(certificate, StdRng::from_rng(&mut rng)),
-            channels: DataChannels::new(config.data, StdRng::from_rng(&mut rng)),
+            paths,
+            handshake,
+            channels,
+            negotiation,
+            role: None,
             sctp_terms: None,
+            negotiation_need: NegotiationNeed::default(),
             life: Life::Running,
             traffic: Traffic::default(),
             association_ended: None,
@@ -312,6 +325,9 @@ impl Connection {
         };
         let state = self.connection_state();
         if is_running && let Some(event) = change(&mut self.reported, state) {
+            return Some(event);
+        }
+        if is_running && let Some(event) = self.poll_transceiver_event() {
             return Some(event);
         }
         if let Some(event) = self.poll_channel_event() {

@@ -55,15 +55,34 @@ pub enum Error {
     /// A later offer has fewer m= lines than the exchange before (RFC 3264 §8).
     #[error("the offer has fewer m= lines than before")]
     MediaRemoved,
-    /// A later offer uses the place of the data section for something else (RFC 3264 §8).
-    #[error("the offer has other media in the place of the data section")]
+    /// A later offer uses the place of a living section for something else (RFC 3264 §8).
+    #[error("the offer has something else in the place of a section that is in use")]
     MediaChanged,
     /// The answer does not have the sections of the offer (RFC 3264 §6).
     #[error("the answer does not match the offer's m= lines")]
     AnswerMismatch,
-    /// The answer rejects the data channels.
+    /// The answer rejects the data channels, and nothing else was offered.
     #[error("the answer rejects the data channels")]
     DataRejected,
+    /// There is no such transceiver, or it was forgotten after its end.
+    #[error("there is no such transceiver")]
+    UnknownTransceiver,
+    /// The transceiver is over.
+    #[error("the transceiver is stopped")]
+    TransceiverStopped,
+    /// There are as many transceivers as a connection may have.
+    #[error("too many transceivers")]
+    TooManyTransceivers,
+    /// A codec of audio for video, or of video for audio.
+    #[error("a codec is not of the transceiver's kind")]
+    CodecOfOtherKind,
+    /// The name of a stream is empty, longer than 64 characters, or not plain ASCII (RFC 8830 §2).
+    #[error("a stream's name is not one word of 1 to 64 visible ASCII characters")]
+    StreamId,
+    /// Layers that are not distinct, too many, of audio, or not named by 1 to 16 letters and digits
+    /// (RFC 8852 §3.3).
+    #[error("the layers of a simulcast must have distinct names of 1 to 16 letters and digits")]
+    Encodings,
     /// None of the fingerprints is of a hash function we accept: sha-256, sha-384, sha-512.
     #[error("no fingerprint of the description can be checked")]
     FingerprintUnsupported,

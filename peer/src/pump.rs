@@ -104,7 +104,7 @@ impl Connection {
 
     // ANCHOR: start_channels
     /// SCTP begins with the proof of who the peer is, and with nothing less (RFC 8831 §6.1).
-    fn start_channels(&mut self, now: Instant, _: &Authenticated) {
+    pub(crate) fn start_channels(&mut self, now: Instant, _: &Authenticated) {
         let Some(terms) = self.sctp_terms else { return };
         let role = match terms.role {
             SetupRole::Active => Role::Client,

@@ -205,7 +205,7 @@ impl Connection {
                 ice::ConnectionState::Closed => "closed",
             },
             ice_local_username_fragment: agent.local_credentials().ufrag.clone(),
-            dtls_role: match self.sctp_terms.map(|terms| terms.role) {
+            dtls_role: match self.role {
                 None => "unknown",
                 Some(SetupRole::Active) => "client",
                 Some(SetupRole::Passive) => "server",

@@ -56,6 +56,11 @@ impl Connection {
         if !text.is_empty() {
             Candidate::parse(text)?;
         }
+        // A browser gathers for each section until it knows that they share a transport.
+        if candidate.sdp_mid.as_deref().is_some_and(|mid| self.negotiation.is_other_transport(mid))
+        {
+            return Ok(());
+        }
         let ufrag = ufrag(&candidate);
         let fits = |known: &str| ufrag.is_none_or(|ufrag| ufrag == known);
         // The newest description first: a candidate of an ICE restart names its new fragment, and

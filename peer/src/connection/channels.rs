@@ -24,6 +24,8 @@ impl Connection {
         self.must_run()?;
         let id = self.channels.open(now, init.into_options(label)?)?;
         self.open_channels.insert(id);
+        self.negotiation.want_data();
+        self.check_negotiation_needed();
         self.pump(now);
         Ok(id)
     }

@@ -12,7 +12,8 @@ use super::handshake::Terms;
 use super::{CloseReason, Connection, SctpTerms};
 use crate::Error;
 use crate::negotiation::{
-    Agreement, LocalTransport, Outcome, SdpType, SessionDescription, SignalingState,
+    Agreement, LocalTransport, Outcome, RemoteData, SdpType, SessionDescription, SetupRole,
+    SignalingState,
 };
 
 impl Connection {
@@ -135,19 +136,33 @@ impl Connection {
             Outcome::Agreed(None) if self.sctp_terms.is_some() => {
                 self.begin_closing(now, CloseReason::Remote);
             }
-            Outcome::Agreed(None) => debug!("no data section is agreed on"),
+            Outcome::Agreed(None) => debug!("nothing is agreed on"),
         }
+        self.configure_media(now);
+        self.renew_negotiation_needed();
         self.pump(now);
     }
 
     fn agree(&mut self, now: Instant, agreement: Agreement) {
         let Agreement { remote, role, offerer } = agreement;
         self.paths.agree(now, &remote, offerer);
-        let remote_max_message_size = max_message_size(remote.max_message_size);
-        let remote_port = remote.sctp_port;
+        self.role = Some(role);
+        if let Some(data) = remote.data {
+            self.agree_on_data(now, role, data);
+        }
+        self.handshake.agree(Terms { role, fingerprints: remote.fingerprints });
+    }
+
+    /// Data channels are agreed on, at once or in a call that began without them.
+    fn agree_on_data(&mut self, now: Instant, role: SetupRole, data: RemoteData) {
+        let is_new = self.sctp_terms.is_none();
+        let remote_max_message_size = max_message_size(data.max_message_size);
+        let remote_port = data.sctp_port;
         self.sctp_terms = Some(SctpTerms { role, remote_port, remote_max_message_size });
         self.channels.set_remote_max_message_size(remote_max_message_size);
-        self.handshake.agree(Terms { role, fingerprints: remote.fingerprints });
+        if is_new && let Some(proof) = self.handshake.proof().copied() {
+            self.start_channels(now, &proof);
+        }
     }
 }
 

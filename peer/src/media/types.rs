@@ -78,6 +78,8 @@ pub struct TransceiverInfo {
     pub receive_codecs: Vec<RtpCodecParameters>,
     /// The layers the peer sends (simulcast), the ones not paused first.
     pub receive_rids: Vec<Rid>,
+    /// The peer's streams that its track is in (RFC 8830): what is played in step has one in common.
+    pub remote_streams: Vec<String>,
 }
 
 /// A frame for the peer, encoded in the transceiver's send codec.

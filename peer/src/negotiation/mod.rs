@@ -1,44 +1,71 @@
-//! Offer and answer for data channels: who may say what when, and what both have agreed on.
+//! Offer and answer: who may say what when, and what both have agreed on.
 //!
 //! RFC 9429 (JSEP) §3.2, §5; RFC 3264; RFC 8842 §5 (DTLS roles); RFC 9143 §7 (BUNDLE).
 //!
 //! ```text
 //!   offerer                                   answerer
-//!   create_offer, set_local ── offer ───────► set_remote
+//!   create_offer, set_local ── offer ───────► set_remote      transceivers for its sections
 //!                                             create_answer, set_local
 //!   set_remote ◄─────────────── answer ──────
 //!        │                                         │
-//!        └──► Agreement ◄── on both sides ────────►┘  the Connection starts ICE and DTLS from it
+//!        └──► Agreement ◄── on both sides ────────►┘  the Connection starts ICE and DTLS from it,
+//!             and the sections                        and media flows as they say
 //! ```
 //!
 //! - Nothing of an offer takes effect before its answer, so a rollback only forgets.
-//! - The number and order of m= lines never change; audio and video are answered rejected, in their
-//!   place, and are not in the BUNDLE group (but see `remote::carrier_section`).
+//! - The number and order of m= lines never change; what cannot be accepted is answered rejected, in
+//!   its place, and is not in the BUNDLE group (but see `remote::lead_section`).
+//! - There is one transport. Sections that would have another are rejected.
 //! - The DTLS role, once agreed, stays for the life of the connection: a change would need a new
 //!   handshake, and browsers answer it with "Failed to set SSL role".
 //! - This module knows no ICE agent, no DTLS connection and no clock: it maps texts to agreements.
 //!
+//! ```text
+//!   transceiver   what we want            create         offers and answers ─► local, media_section
+//!   slot          the m= lines            incoming       the peer's offer   ─► remote
+//!   codecs, h264, extensions: numbers     sections       what both say about media
+//! ```
+//!
 //! Book: the chapter on offer and answer.
 
+mod codecs;
+mod create;
 mod description;
+mod extensions;
+mod h264;
+mod incoming;
 mod local;
+mod media_section;
 mod remote;
+mod sections;
+mod slot;
 mod state;
 #[cfg(test)]
 mod tests;
+mod transceiver;
+mod transceivers;
+
+use std::collections::BTreeSet;
 
 use dtls::Fingerprint;
-use sdp::{Origin, Session, Setup};
+use rand::RngExt;
+use rand::rngs::StdRng;
+use sdp::{Section, Session, Setup};
 use tracing::debug;
 
 pub use description::{SdpType, SessionDescription};
 pub(crate) use local::LocalTransport;
-pub(crate) use remote::{MAX_CANDIDATES, RemoteTransport};
+pub(crate) use remote::{MAX_CANDIDATES, RemoteData, RemoteTransport};
 pub use state::SignalingState;
 
 use crate::Error;
-use local::{Purpose, Slot};
+use crate::media::parameters::SectionParameters;
+use codecs::PayloadTypes;
+use extensions::ExtensionIds;
+use incoming::Incoming;
+use slot::{Purpose, Slot};
 use state::Side;
+use transceiver::Transceivers;
 
 /// Our end of the DTLS connection, as SDP says it (RFC 4145 §4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,7 +103,7 @@ pub(crate) enum Outcome {
     Pending,
     /// The pending offer was taken back.
     RolledBack,
-    /// An answer, with what it settled; `None` if there is no data section both accept.
+    /// An answer, with what it settled; `None` if there is no section both accept.
     Agreed(Option<Box<Agreement>>),
 }
 
@@ -102,13 +129,20 @@ impl Agreed {
     }
 }
 
+/// A description of ours that was created, with what its m= lines are for.
+#[derive(Clone)]
+struct Created {
+    session: Session,
+    slots: Vec<Slot>,
+}
+
 /// An exchange under way: exactly what its state needs.
 enum State {
     Stable,
-    HaveLocalOffer { offer: Session },
-    HaveRemoteOffer { offer: Session, remote: Option<RemoteTransport> },
-    HaveLocalPranswer { offer: Session, remote: Option<RemoteTransport>, answer: Session },
-    HaveRemotePranswer { offer: Session, answer: Session },
+    HaveLocalOffer { offer: Created },
+    HaveRemoteOffer { incoming: Incoming },
+    HaveLocalPranswer { incoming: Incoming, answer: Session },
+    HaveRemotePranswer { offer: Created, answer: Session },
 }
 
 /// The negotiation of one connection. It does not print: descriptions hold passwords.
@@ -121,10 +155,12 @@ pub(crate) struct Negotiation {
     /// The last description created, to see whether the next one differs.
     last_created: Option<Session>,
     /// The last offer and answer created: only they can be set.
-    created_offer: Option<Session>,
-    created_answer: Option<(Session, SetupRole)>,
+    created_offer: Option<Created>,
+    created_answer: Option<(Created, SetupRole)>,
     /// The m= lines both know, from the last completed exchange.
     slots: Vec<Slot>,
+    /// The highest number that is or was a mid.
+    last_mid: Option<u16>,
     /// The descriptions in force.
     local: Option<Described>,
     remote: Option<Described>,
@@ -132,12 +168,23 @@ pub(crate) struct Negotiation {
     agreed: Option<Agreed>,
     /// What we answer if the offer leaves it to us.
     preferred_role: SetupRole,
+    transceivers: Transceivers,
+    /// A channel was created, and the peer has not rejected its section.
+    wants_data: bool,
+    /// Our name in RTCP: 96 random bits (RFC 7022 §4.2).
+    cname: String,
+    /// What numbers and ids mean, for good.
+    payload_types: PayloadTypes,
+    extension_ids: ExtensionIds,
+    /// What the last answer settled for media.
+    sections: Vec<SectionParameters>,
     state: State,
 }
 
 impl Negotiation {
-    /// A negotiation in which nothing has been said. `session_id`: random.
-    pub(crate) fn new(session_id: u64, preferred_role: SetupRole) -> Self {
+    /// A negotiation in which nothing has been said. `session_id`: random, as `rng`.
+    pub(crate) fn new(session_id: u64, preferred_role: SetupRole, mut rng: StdRng) -> Self {
+        let cname = format!("{:024x}", rng.random::<u128>() >> 32);
         Self {
             session_id: session_id & (u64::MAX >> 1),
             version: 1,
@@ -145,10 +192,17 @@ impl Negotiation {
             created_offer: None,
             created_answer: None,
             slots: Vec::new(),
+            last_mid: None,
             local: None,
             remote: None,
             agreed: None,
             preferred_role,
+            transceivers: Transceivers::new(rng),
+            wants_data: false,
+            cname,
+            payload_types: PayloadTypes::new(),
+            extension_ids: ExtensionIds::default(),
+            sections: Vec::new(),
             state: State::Stable,
         }
     }
@@ -167,7 +221,7 @@ impl Negotiation {
     pub(crate) fn local_description(&self, local: &LocalTransport) -> Option<SessionDescription> {
         let (kind, session) = match &self.state {
             State::HaveLocalOffer { offer } | State::HaveRemotePranswer { offer, .. } => {
-                (SdpType::Offer, offer)
+                (SdpType::Offer, &offer.session)
             }
             State::HaveLocalPranswer { answer, .. } => (SdpType::PrAnswer, answer),
             State::Stable | State::HaveRemoteOffer { .. } => {
@@ -185,15 +239,16 @@ impl Negotiation {
 
     /// The mid of the section that has our candidates, in our newest description.
     pub(crate) fn transport_mid(&self) -> Option<String> {
-        let mut sections = self.last_created.as_ref()?.sections();
-        sections.find(|section| section.ice_ufrag().is_some())?.mid().map(str::to_owned)
+        let session = self.last_created.as_ref()?;
+        let index = local::transport_section(session)?;
+        session.sections().nth(index)?.mid().map(str::to_owned)
     }
 
     /// The peer's description that is pending or else in force.
     pub(crate) fn remote_description(&self) -> Option<SessionDescription> {
         let (kind, session) = match &self.state {
-            State::HaveRemoteOffer { offer, .. } | State::HaveLocalPranswer { offer, .. } => {
-                (SdpType::Offer, offer)
+            State::HaveRemoteOffer { incoming } | State::HaveLocalPranswer { incoming, .. } => {
+                (SdpType::Offer, &incoming.offer)
             }
             State::HaveRemotePranswer { answer, .. } => (SdpType::PrAnswer, answer),
             State::Stable | State::HaveLocalOffer { .. } => {
@@ -206,54 +261,9 @@ impl Negotiation {
     /// The peer's side as its unanswered offer says it.
     pub(crate) fn pending_remote(&mut self) -> Option<&mut RemoteTransport> {
         match &mut self.state {
-            State::HaveRemoteOffer { remote, .. } => remote.as_mut(),
+            State::HaveRemoteOffer { incoming } => incoming.lead.as_mut().map(|(_, remote)| remote),
             _ => None,
         }
-    }
-
-    /// An offer: all known sections in their places, and one for data (RFC 9429 §5.2).
-    ///
-    /// DEVIATION RFC 9429 §5.2.1: the data section is there even before a channel was created; a
-    /// connection of ours is for data. And no `a=tls-id` (§5.2.1), which no browser sends: a changed
-    /// fingerprint says the same.
-    pub(crate) fn create_offer(&mut self, local: &LocalTransport) -> SessionDescription {
-        let mut slots = self.slots.clone();
-        if !slots.iter().any(|slot| slot.purpose == Purpose::Data) {
-            slots.push(Slot::data(self.unused_mid()));
-        }
-        let session = self.create(&slots, true, Setup::ActPass, local);
-        let sdp = session.to_string();
-        self.created_offer = Some(session);
-        SessionDescription { kind: SdpType::Offer, sdp }
-    }
-
-    /// An answer to the pending offer (RFC 9429 §5.3).
-    ///
-    /// Audio and video are rejected, but for a section that carries the transport of the data
-    /// channels: that one is accepted `inactive`.
-    ///
-    /// DEVIATION RFC 9429 §5.3.1: a tagged section is rejected although the data section of its
-    /// group is accepted, if that one can stand alone. Browsers take the first accepted section for
-    /// the tagged one.
-    pub(crate) fn create_answer(
-        &mut self,
-        local: &LocalTransport,
-    ) -> Result<SessionDescription, Error> {
-        let state = self.signaling_state();
-        let (State::HaveRemoteOffer { offer, remote }
-        | State::HaveLocalPranswer { offer, remote, .. }) = &self.state
-        else {
-            return Err(Error::WrongState { kind: SdpType::Answer, state });
-        };
-        let role = match remote {
-            Some(remote) => self.role_for(remote)?,
-            None => self.preferred_role,
-        };
-        let (slots, bundle) = (Slot::all_of_offer(offer), remote::is_data_bundled(offer));
-        let session = self.create(&slots, bundle, role.setup(), local);
-        let sdp = session.to_string();
-        self.created_answer = Some((session, role));
-        Ok(SessionDescription { kind: SdpType::Answer, sdp })
     }
 
     /// Sets our own description: the last one we created, unchanged, or an empty text for a new one.
@@ -271,8 +281,8 @@ impl Negotiation {
                     self.create_offer(local);
                 }
                 let offer = self.created_offer.clone();
-                let offer = offer.filter(|offer| is_unchanged(description, offer));
-                self.state = State::HaveLocalOffer { offer: offer.ok_or(Error::Modified)? };
+                let offer = offer.filter(|offer| is_unchanged(description, &offer.session));
+                self.offer(offer.ok_or(Error::Modified)?);
                 Outcome::Pending
             }
             SdpType::Answer | SdpType::PrAnswer => {
@@ -280,7 +290,8 @@ impl Negotiation {
                     self.create_answer(local)?;
                 }
                 let answer = self.created_answer.clone();
-                let answer = answer.filter(|(answer, _)| is_unchanged(description, answer));
+                let answer =
+                    answer.filter(|(answer, _)| is_unchanged(description, &answer.session));
                 let (answer, role) = answer.ok_or(Error::Modified)?;
                 self.answer(kind, answer, role)?
             }
@@ -299,11 +310,15 @@ impl Negotiation {
         let outcome = match kind {
             SdpType::Rollback => self.roll_back(),
             SdpType::Offer => {
-                let offer = Session::parse(&description.sdp)?;
-                let remote = RemoteTransport::read(&offer)?;
-                self.check_offer(&offer, remote.as_ref())?;
+                let mut incoming = Incoming::read(Session::parse(&description.sdp)?, &self.slots)?;
+                if let Some(remote) = incoming.remote() {
+                    self.role_for(remote)?;
+                    self.check_fingerprints(remote)?;
+                }
                 self.roll_back();
-                self.state = State::HaveRemoteOffer { offer, remote };
+                self.transceivers.remember();
+                incoming.apply(&self.slots, &mut self.transceivers);
+                self.state = State::HaveRemoteOffer { incoming };
                 Outcome::Pending
             }
             SdpType::Answer | SdpType::PrAnswer => {
@@ -314,30 +329,55 @@ impl Negotiation {
         Ok(outcome)
     }
 
+    /// Our offer is on its way: its new sections have transceivers from now on (RFC 9429 §5.9).
+    fn offer(&mut self, offer: Created) {
+        self.transceivers.roll_back();
+        self.transceivers.remember();
+        for slot in &offer.slots {
+            if let Some(id) = slot.transceiver()
+                && let Some(transceiver) = self.transceivers.get_mut(id)
+            {
+                transceiver.mid.clone_from(&slot.mid);
+            }
+        }
+        self.state = State::HaveLocalOffer { offer };
+    }
+
     /// Our answer to the peer's offer takes effect (RFC 9429 §5.11).
     fn answer(
         &mut self,
         kind: SdpType,
-        answer: Session,
+        answer: Created,
         role: SetupRole,
     ) -> Result<Outcome, Error> {
-        let (offer, remote) = match std::mem::replace(&mut self.state, State::Stable) {
-            State::HaveRemoteOffer { offer, remote }
-            | State::HaveLocalPranswer { offer, remote, .. } => (offer, remote),
+        let incoming = match std::mem::replace(&mut self.state, State::Stable) {
+            State::HaveRemoteOffer { incoming } | State::HaveLocalPranswer { incoming, .. } => {
+                incoming
+            }
             other => {
                 self.state = other;
                 return Err(Error::WrongState { kind, state: self.signaling_state() });
             }
         };
-        let agreement = remote.clone().map(|remote| {
+        let Created { session, slots } = answer;
+        let is_alive = slots.iter().any(Slot::is_alive);
+        let agreement = incoming.remote().cloned().filter(|_| is_alive).map(|remote| {
             self.agreed = Some(Agreed::new(role, &remote));
             Box::new(Agreement { remote, role, offerer: false })
         });
+        self.settle(&slots, &session, &incoming.offer, incoming.lead_section());
+        for section in &self.sections {
+            if let Some(transceiver) = self.transceivers.get_mut(section.transceiver) {
+                transceiver.receives(section.receive.is_some());
+            }
+        }
         if kind == SdpType::PrAnswer {
-            self.state = State::HaveLocalPranswer { offer, remote, answer };
+            self.state = State::HaveLocalPranswer { incoming, answer: session };
         } else {
+            let offer = incoming.offer;
             self.complete(
-                Described { kind, session: answer },
+                slots,
+                Described { kind, session },
                 Described { kind: SdpType::Offer, session: offer },
             );
         }
@@ -351,8 +391,47 @@ impl Negotiation {
         else {
             return Err(Error::WrongState { kind, state: self.signaling_state() });
         };
-        check_answer(offer, &answer)?;
-        let remote = RemoteTransport::read(&answer)?.ok_or(Error::DataRejected)?;
+        let offer = offer.clone();
+        incoming::check_answer(&offer.session, &answer)?;
+        remote::check_encryption(&answer)?;
+        let lead = remote::lead_section(&answer, |_, section| section.is_dtls_srtp());
+        let lead = lead.and_then(|index| answer.sections().nth(index));
+        let agreement = self.read_answer(&offer, &answer, lead)?;
+        let slots = slot::answered(offer.slots.clone(), &answer);
+        if let Some(Agreement { remote, role, .. }) = agreement.as_deref() {
+            self.agreed = Some(Agreed::new(*role, remote));
+        }
+        self.settle(&slots, &offer.session, &answer, lead);
+        self.tell_tracks(&slots, &answer);
+        if kind == SdpType::PrAnswer {
+            self.state = State::HaveRemotePranswer { offer, answer };
+        } else {
+            // Asked for once and refused: to ask again after each exchange would never end.
+            let refuses = |(before, after): (&Slot, &Slot)| {
+                before.purpose == Purpose::Data && !after.is_alive()
+            };
+            self.wants_data &= !offer.slots.iter().zip(&slots).any(refuses);
+            self.complete(
+                slots,
+                Described { kind: SdpType::Offer, session: offer.session },
+                Described { kind, session: answer },
+            );
+        }
+        Ok(Outcome::Agreed(agreement))
+    }
+
+    /// What the peer's answer settles for the transport; `None` if it accepts nothing.
+    fn read_answer(
+        &self,
+        offer: &Created,
+        answer: &Session,
+        lead: Option<Section<'_>>,
+    ) -> Result<Option<Box<Agreement>>, Error> {
+        let Some(section) = lead else {
+            let is_data_only = offer.slots.iter().all(|slot| slot.purpose == Purpose::Data);
+            return if is_data_only { Err(Error::DataRejected) } else { Ok(None) };
+        };
+        let remote = RemoteTransport::read(answer, section)?;
         let role = match remote.setup {
             Some(Setup::Active) => SetupRole::Passive,
             // RFC 4145 §4.1: an answer that does not say is passive.
@@ -363,24 +442,60 @@ impl Negotiation {
             return Err(Error::RoleChanged);
         }
         self.check_fingerprints(&remote)?;
-        self.agreed = Some(Agreed::new(role, &remote));
-        let offer = offer.clone();
-        if kind == SdpType::PrAnswer {
-            self.state = State::HaveRemotePranswer { offer, answer };
-        } else {
-            self.complete(
-                Described { kind: SdpType::Offer, session: offer },
-                Described { kind, session: answer },
-            );
+        Ok(Some(Box::new(Agreement { remote, role, offerer: true })))
+    }
+
+    /// The peer's answer says on which transceivers it sends.
+    fn tell_tracks(&mut self, slots: &[Slot], answer: &Session) {
+        for (slot, section) in slots.iter().zip(answer.sections()) {
+            if let Some(id) = slot.transceiver()
+                && let Some(transceiver) = self.transceivers.get_mut(id)
+            {
+                let current = transceiver.current_direction;
+                transceiver.remote_sends(current.is_some_and(sdp::Direction::receives));
+                transceiver.remote_streams = sections::streams(&section);
+            }
         }
-        Ok(Outcome::Agreed(Some(Box::new(Agreement { remote, role, offerer: true }))))
+    }
+
+    /// What both descriptions say about media takes effect (RFC 9429 §5.10, §5.11), where it has the
+    /// transport of `lead`.
+    fn settle(
+        &mut self,
+        slots: &[Slot],
+        local: &Session,
+        remote: &Session,
+        lead: Option<Section<'_>>,
+    ) {
+        self.sections.clear();
+        for (slot, (ours, theirs)) in slots.iter().zip(local.sections().zip(remote.sections())) {
+            let Some(transceiver) = slot.transceiver().and_then(|id| self.transceivers.get_mut(id))
+            else {
+                continue;
+            };
+            let shares = |lead| remote::shares_transport(remote, &lead, &theirs);
+            if transceiver.stopped || !lead.is_some_and(shares) {
+                continue;
+            }
+            transceiver.current_direction = Some(sections::direction(&ours, &theirs));
+            self.sections.push(sections::settle(transceiver, &ours, &theirs));
+        }
     }
 
     /// The exchange is over: both descriptions are in force.
-    fn complete(&mut self, local: Described, remote: Described) {
-        // The answer decides which sections live; it has the offer's order.
-        let answer = if local.kind == SdpType::Offer { &remote } else { &local };
-        self.slots = Slot::all_of_answer(&answer.session);
+    fn complete(&mut self, slots: Vec<Slot>, local: Described, remote: Described) {
+        for session in [&local.session, &remote.session] {
+            for section in session.sections().filter(|section| section.is_dtls_srtp()) {
+                codecs::register(&mut self.payload_types, &section);
+                self.extension_ids.register(&section);
+            }
+        }
+        // Larger numbers are names that somebody else made up.
+        let mids = slots.iter().filter_map(|slot| slot.mid.as_ref()?.parse::<u16>().ok());
+        self.last_mid = mids.filter(|mid| *mid < 10_000).chain(self.last_mid).max();
+        let living: BTreeSet<_> = slots.iter().filter_map(Slot::transceiver).collect();
+        self.transceivers.complete(&living);
+        self.slots = slots;
         self.local = Some(local);
         self.remote = Some(remote);
         self.created_offer = None;
@@ -393,6 +508,7 @@ impl Negotiation {
         self.state = State::Stable;
         self.created_offer = None;
         self.created_answer = None;
+        self.transceivers.roll_back();
         Outcome::RolledBack
     }
 
@@ -413,24 +529,6 @@ impl Negotiation {
         }
     }
 
-    /// An offer may add sections but not remove or reorder them (RFC 3264 §8).
-    fn check_offer(&self, offer: &Session, remote: Option<&RemoteTransport>) -> Result<(), Error> {
-        if offer.media.len() < self.slots.len() {
-            return Err(Error::MediaRemoved);
-        }
-        for (slot, section) in self.slots.iter().zip(offer.sections()) {
-            let is_data = slot.purpose == Purpose::Data;
-            if is_data && !section.is_rejected() && !section.is_data_channel() {
-                return Err(Error::MediaChanged);
-            }
-        }
-        if let Some(remote) = remote {
-            self.role_for(remote)?;
-            self.check_fingerprints(remote)?;
-        }
-        Ok(())
-    }
-
     /// The peer keeps its certificate (RFC 8842 §5.5: another one asks for a new DTLS connection,
     /// which we do not make).
     fn check_fingerprints(&self, remote: &RemoteTransport) -> Result<(), Error> {
@@ -441,46 +539,9 @@ impl Negotiation {
             _ => Ok(()),
         }
     }
-
-    /// Builds a description; its version goes up by one if it differs from the last one created
-    /// (RFC 9429 §5.2.2, RFC 3264 §8).
-    fn create(
-        &mut self,
-        slots: &[Slot],
-        bundle: bool,
-        setup: Setup,
-        local: &LocalTransport,
-    ) -> Session {
-        let origin = Origin::new(self.session_id, self.version);
-        let mut session = local::description(origin, slots, bundle, setup, local);
-        if self.last_created.as_ref().is_some_and(|last| *last != session) {
-            self.version = self.version.wrapping_add(1);
-            session.origin.version = self.version;
-        }
-        self.last_created = Some(session.clone());
-        session
-    }
-
-    fn unused_mid(&self) -> String {
-        let is_used = |mid: &str| self.slots.iter().any(|slot| slot.mid.as_deref() == Some(mid));
-        // One candidate more than there are slots: one of them is free.
-        let mut mids = (0..=self.slots.len()).map(|mid| mid.to_string());
-        mids.find(|mid| !is_used(mid)).unwrap_or_default()
-    }
 }
 
 /// Is this the text we created, or no text at all?
 fn is_unchanged(description: &SessionDescription, created: &Session) -> bool {
     description.sdp.is_empty() || description.sdp == created.to_string()
-}
-
-/// An answer has the sections of its offer, in order (RFC 3264 §6), under the same names
-/// (RFC 5888 §9.1).
-fn check_answer(offer: &Session, answer: &Session) -> Result<(), Error> {
-    let matches = offer.media.len() == answer.media.len()
-        && offer.sections().zip(answer.sections()).all(|(offered, answered)| {
-            offered.media.kind == answered.media.kind
-                && answered.mid().is_none_or(|mid| offered.mid() == Some(mid))
-        });
-    if matches { Ok(()) } else { Err(Error::AnswerMismatch) }
 }

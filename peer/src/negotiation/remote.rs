@@ -7,10 +7,11 @@
 //! comes after it can forget to check one.
 //! Book: the chapter on offer and answer.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use dtls::Fingerprint;
-use sdp::{MaxMessageSize, Section, Session, Setup};
+use sdp::{Group, MaxMessageSize, Section, Session, Setup};
 
 use crate::Error;
 
@@ -35,11 +36,18 @@ pub(crate) struct RemoteTransport {
     /// Never empty.
     pub(crate) fingerprints: Vec<Fingerprint>,
     pub(crate) setup: Option<Setup>,
-    pub(crate) sctp_port: u16,
-    pub(crate) max_message_size: MaxMessageSize,
+    /// If there is a data section that is not rejected.
+    pub(crate) data: Option<RemoteData>,
     /// As in SDP: `candidate:…`.
     pub(crate) candidates: Vec<String>,
     pub(crate) end_of_candidates: bool,
+}
+
+/// What the peer's data section says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RemoteData {
+    pub(crate) sctp_port: u16,
+    pub(crate) max_message_size: MaxMessageSize,
 }
 
 /// Without the password.
@@ -50,15 +58,11 @@ impl fmt::Debug for RemoteTransport {
 }
 
 impl RemoteTransport {
-    /// Reads the transport of the data section, if there is one that is not rejected.
+    /// Reads the transport of a section, which is that of all we take part in.
     ///
     /// # Errors
-    /// Something WebRTC cannot go without is missing, or encryption is.
-    pub(crate) fn read(session: &Session) -> Result<Option<Self>, Error> {
-        for section in session.sections().filter(|section| !section.is_rejected()) {
-            check_encryption(session, section)?;
-        }
-        let Some((_, section)) = data_section(session) else { return Ok(None) };
+    /// Something WebRTC cannot go without is missing.
+    pub(crate) fn read(session: &Session, section: Section<'_>) -> Result<Self, Error> {
         // A bundled section may leave out what the tagged section says for all (RFC 9143 §7.1.3).
         let tagged = tagged_section(session, section);
         let ice = if section.ice_ufrag().is_some() { section } else { tagged };
@@ -78,17 +82,20 @@ impl RemoteTransport {
         if fingerprints.is_empty() {
             return Err(Error::FingerprintUnsupported);
         }
-        Ok(Some(Self {
+        let data = data_section(session).map(|(_, section)| RemoteData {
+            sctp_port: section.sctp_port().unwrap_or(DEFAULT_SCTP_PORT),
+            max_message_size: section.max_message_size(),
+        });
+        Ok(Self {
             ice_ufrag: ufrag.to_owned(),
             ice_pwd: pwd.to_owned(),
             ice_lite: section.is_ice_lite(),
             fingerprints,
             setup,
-            sctp_port: section.sctp_port().unwrap_or(DEFAULT_SCTP_PORT),
-            max_message_size: section.max_message_size(),
+            data,
             candidates: candidates.candidates().take(MAX_CANDIDATES).map(str::to_owned).collect(),
             end_of_candidates: candidates.end_of_candidates(),
-        }))
+        })
     }
 }
 
@@ -100,37 +107,66 @@ pub(crate) fn data_section(session: &Session) -> Option<(usize, Section<'_>)> {
         .find(|(_, section)| section.is_data_channel() && !section.is_rejected())
 }
 
-/// The section of media that carries the data section's transport, if there is one.
+/// The section whose transport all we take part in will use, given what we could accept of it.
 ///
-/// Audio or video before data in one BUNDLE group is such a section if data has nowhere of its own
-/// to go: under the policy max-bundle only the first section has candidates. It cannot be rejected
-/// without rejecting the whole group (RFC 9143 §7.3.3), and browsers insist; so it is accepted
-/// `inactive`. Where the data section has candidates of its own it can stand alone, and the other
-/// is rejected.
-pub(crate) fn carrier_section(session: &Session) -> Option<usize> {
-    let (_, data) = data_section(session)?;
-    let tag = tagged_section(session, data).mid().filter(|tag| Some(*tag) != data.mid())?;
-    let stands_alone = !data.is_bundle_only() && data.candidates().next().is_some();
-    let is_carrier = |section: &Section<'_>| {
-        section.mid() == Some(tag) && section.is_dtls_srtp() && !section.is_rejected()
+/// There is one transport: of the BUNDLE group with the data section, or else with the first section
+/// of media. In that group it is the first we accept; the browser moves the transport there. But where
+/// that section has no candidates of its own, as under the policy max-bundle, there is only the tagged
+/// one's: it then cannot be rejected without rejecting the whole group (RFC 9143 §7.3.3), and browsers
+/// insist. It is accepted to carry the others.
+pub(crate) fn lead_section(
+    session: &Session,
+    is_acceptable: impl Fn(usize, &Section<'_>) -> bool,
+) -> Option<usize> {
+    let (data, _) = data_section(session).unzip();
+    let could_accept = |index: usize, section: &Section<'_>| {
+        Some(index) == data || (!section.is_rejected() && is_acceptable(index, section))
     };
-    session.sections().position(|section| is_carrier(&section)).filter(|_| !stands_alone)
+    let sections: Vec<(usize, Section<'_>)> = session.sections().enumerate().collect();
+    let acceptable = || sections.iter().filter(|(index, section)| could_accept(*index, section));
+    let first = data.or_else(|| acceptable().next().map(|(index, _)| *index))?;
+    let (_, first_section) = sections.get(first)?;
+    let Some(group) = group_of(session, first_section) else { return Some(first) };
+    let by_mid: BTreeMap<&str, (usize, Section<'_>)> = sections
+        .iter()
+        .filter_map(|(index, section)| Some((section.mid()?, (*index, *section))))
+        .collect();
+    let in_group = |mid: &str| by_mid.get(mid).copied();
+    let mut mids = group.mids().filter_map(in_group);
+    let (tag, tag_section) = mids.next()?;
+    if could_accept(tag, &tag_section) {
+        return Some(tag);
+    }
+    let (lead, lead_section) = mids.find(|(index, section)| could_accept(*index, section))?;
+    let stands_alone = !lead_section.is_bundle_only() && lead_section.candidates().next().is_some();
+    let can_carry = tag_section.is_dtls_srtp() && !tag_section.is_rejected();
+    Some(if can_carry && !stands_alone { tag } else { lead })
 }
 
-/// Whether the data section is in a BUNDLE group: then it is in that of the answer, too.
-pub(crate) fn is_data_bundled(session: &Session) -> bool {
-    let mid = data_section(session).and_then(|(_, section)| section.mid());
-    mid.is_some_and(|mid| {
-        session.bundle_groups().any(|group| group.mids().any(|other| other == mid))
-    })
+/// The sections that use the transport of `lead`: its BUNDLE group, or it alone.
+pub(crate) fn shares_transport(session: &Session, lead: &Section<'_>, other: &Section<'_>) -> bool {
+    match group_of(session, lead) {
+        Some(group) => group.mids().any(|mid| Some(mid) == other.mid()),
+        None => std::ptr::eq(lead.media, other.media),
+    }
+}
+
+/// The BUNDLE group of a section.
+pub(crate) fn group_of<'a>(session: &'a Session, section: &Section<'_>) -> Option<Group<'a>> {
+    let mid = section.mid()?;
+    session.bundle_groups().find(|group| group.mids().any(|other| other == mid))
+}
+
+/// RTP and RTCP on one port: without it the section is not for WebRTC (RFC 9429 §5.1.3). In a
+/// bundle-only section the tagged one may say it for all (RFC 8859).
+pub(crate) fn has_rtcp_mux(session: &Session, section: &Section<'_>) -> bool {
+    let tagged = || tagged_section(session, *section).rtcp_mux();
+    section.rtcp_mux() || (section.is_bundle_only() && tagged())
 }
 
 /// The section whose transport `section` shares: the first of its BUNDLE group, else itself.
 fn tagged_section<'a>(session: &'a Session, section: Section<'a>) -> Section<'a> {
-    let Some(mid) = section.mid() else { return section };
-    session
-        .bundle_groups()
-        .find(|group| group.mids().any(|other| other == mid))
+    group_of(session, &section)
         .and_then(|group| group.mids().next())
         .and_then(|tag| session.sections().find(|section| section.mid() == Some(tag)))
         .unwrap_or(section)
@@ -149,7 +185,12 @@ fn fingerprints<'a>(
 
 /// A section that wants media or data without DTLS refuses the whole description (RFC 8827 §6.5):
 /// who asks for it has not understood whom it talks to.
-fn check_encryption(session: &Session, section: Section<'_>) -> Result<(), Error> {
+pub(crate) fn check_encryption(session: &Session) -> Result<(), Error> {
+    let mut sections = session.sections().filter(|section| !section.is_rejected());
+    sections.try_for_each(|section| is_encrypted(session, section))
+}
+
+fn is_encrypted(session: &Session, section: Section<'_>) -> Result<(), Error> {
     let has_fingerprint = fingerprints(session, section).next().is_some();
     if section.media.protocol.starts_with("RTP/") {
         return Err(if section.has_sdes() { Error::Sdes } else { Error::NotEncrypted });

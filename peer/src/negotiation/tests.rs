@@ -2,7 +2,13 @@
 
 use std::path::Path;
 
+use rand::SeedableRng;
+
 use super::*;
+
+mod browsers;
+mod media;
+mod simulcast;
 
 const FINGERPRINT: &str = "sha-256 AF:58:11:E0:0F:89:25:A9:A6:20:67:1B:FB:B0:28:C2:47:30:46:EC:\
                            D4:1D:40:E5:BB:0B:2B:95:72:C5:4B:54";
@@ -19,7 +25,11 @@ fn local(candidates: &[String]) -> LocalTransport {
 }
 
 fn fresh(id: u64) -> Negotiation {
-    Negotiation::new(id, SetupRole::Active)
+    negotiation(id, SetupRole::Active)
+}
+
+fn negotiation(id: u64, role: SetupRole) -> Negotiation {
+    Negotiation::new(id, role, StdRng::seed_from_u64(id))
 }
 
 fn fixture(name: &str) -> String {
@@ -44,6 +54,10 @@ fn agreement(outcome: Outcome) -> Agreement {
         Outcome::Agreed(Some(agreement)) => *agreement,
         other => panic!("{other:?}"),
     }
+}
+
+fn message_size(agreement: &Agreement) -> sdp::MaxMessageSize {
+    agreement.remote.data.unwrap().max_message_size
 }
 
 /// A whole exchange; the agreements of offerer and answerer.
@@ -93,13 +107,13 @@ fn both_sides_agree_on_complementary_roles() {
         (SetupRole::Active, (SetupRole::Passive, SetupRole::Active)),
         (SetupRole::Passive, (SetupRole::Active, SetupRole::Passive)),
     ] {
-        let (mut a, mut b) = (fresh(1), Negotiation::new(2, preferred));
+        let (mut a, mut b) = (fresh(1), negotiation(2, preferred));
         let (ours, theirs) = exchange(&mut a, &mut b);
         assert_eq!((ours.role, theirs.role), expected);
         assert!(ours.offerer && !theirs.offerer);
         assert_eq!(ours.remote.ice_ufrag, "ufragufr");
         assert_eq!(theirs.remote.fingerprints, [FINGERPRINT.parse().unwrap()]);
-        assert_eq!(theirs.remote.max_message_size, sdp::MaxMessageSize::Octets(262_144));
+        assert_eq!(message_size(&theirs), sdp::MaxMessageSize::Octets(262_144));
     }
 }
 
@@ -241,37 +255,6 @@ fn a_local_description_is_set_as_created_or_by_empty_text() {
     assert!(matches!(peer.create_answer(&local(&[])), Err(Error::WrongState { .. })));
 }
 
-#[test]
-fn every_browser_offer_is_answered_and_every_answer_is_well_formed() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/sdp");
-    let mut seen = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        if !name.ends_with("offer.sdp") {
-            continue;
-        }
-        seen += 1;
-        let offer = Session::parse(&fixture(&name)).unwrap();
-        let (answer, agreement) =
-            answer_to(&fixture(&name)).unwrap_or_else(|e| panic!("{name}: {e}"));
-        let offered_data = offer.sections().any(|section| section.is_data_channel());
-        assert_eq!(agreement.is_some(), offered_data, "{name}");
-        check_answer(&offer, &answer).unwrap();
-        let carrier = remote::carrier_section(&offer);
-        for (index, (offered, answered)) in offer.sections().zip(answer.sections()).enumerate() {
-            let accepted = offered.is_data_channel() || carrier == Some(index);
-            assert_eq!(answered.media.port == 0, !accepted, "{name}");
-            assert_eq!(answered.media.protocol, offered.media.protocol);
-            assert_eq!(answered.mid(), offered.mid());
-            assert!(!answered.is_bundle_only());
-        }
-        let mids: Vec<_> = answer.bundle_groups().flat_map(|group| group.mids()).collect();
-        let alive = answer.sections().filter(|section| !section.is_rejected());
-        assert_eq!(mids, alive.filter_map(|section| section.mid()).collect::<Vec<_>>(), "{name}");
-    }
-    assert!(seen > 20);
-}
-
 /// `sctp-init` echoed back broke a stack; so nothing is echoed that we did not write ourselves.
 #[test]
 fn trap_unknown_attributes_are_never_echoed() {
@@ -297,23 +280,26 @@ fn trap_unknown_attributes_are_never_echoed() {
     assert!(!answer.to_string().contains("y=1"));
 }
 
+/// A browser's max-bundle offer whose audio is text (RFC 4103), which we do not speak.
+fn max_bundle_with_text(browser: &str) -> String {
+    fixture(&format!("{browser}-max-bundle.offer.sdp")).replace("m=audio", "m=text")
+}
+
 /// Under max-bundle the first section has the only transport. Rejecting it fails the whole answer
 /// in Chromium ("Failed to setup RTCP mux") and the connection in Firefox.
 #[test]
-fn trap_max_bundle_audio_that_carries_the_data_is_accepted_inactive() {
-    for name in ["chromium-max-bundle.offer.sdp", "firefox-max-bundle.offer.sdp"] {
-        let offer = Session::parse(&fixture(name)).unwrap();
-        let (answer, agreement) = answer_to(&fixture(name)).unwrap();
+fn trap_max_bundle_media_that_carries_the_rest_is_accepted_inactive() {
+    for browser in ["chromium", "firefox"] {
+        let (answer, agreement) = answer_to(&max_bundle_with_text(browser)).unwrap();
         let ports: Vec<_> = answer.sections().map(|section| section.media.port).collect();
-        assert_eq!(ports, [9, 0, 9], "{name}");
+        assert_eq!(ports, [9, 9, 9], "{browser}");
         let mids: Vec<_> = answer.bundle_groups().next().unwrap().mids().collect();
-        assert_eq!(mids, ["0", "2"]);
+        assert_eq!(mids, ["0", "1", "2"]);
         let carrier = answer.sections().next().unwrap();
         assert_eq!(carrier.direction(), sdp::Direction::Inactive);
         assert!(carrier.rtcp_mux() && carrier.ice_ufrag().is_some() && carrier.setup().is_some());
-        let payload_type = offer.media[0].formats().next().unwrap();
-        assert_eq!(carrier.media.format_list, payload_type);
-        assert!(carrier.media.lines.attribute("rtpmap").unwrap().text().contains("opus/48000/2"));
+        assert_eq!(carrier.payload_types().len(), 1);
+        assert_eq!(carrier.rtp_maps().next().unwrap().encoding, "opus");
         // Its candidates stand in the tagged section.
         assert!(agreement.unwrap().remote.candidates.len() >= 2);
     }
@@ -322,7 +308,7 @@ fn trap_max_bundle_audio_that_carries_the_data_is_accepted_inactive() {
 #[test]
 fn a_carrier_stays_in_our_own_offers_with_the_candidates() {
     let mut peer = fresh(1);
-    let browser = fixture("firefox-max-bundle.offer.sdp");
+    let browser = max_bundle_with_text("firefox");
     peer.set_remote(&SessionDescription::offer(browser)).unwrap();
     answer(&mut peer);
     let candidates = ["candidate:1 1 udp 1 192.0.2.1 1 typ host".to_owned()];
@@ -333,7 +319,7 @@ fn a_carrier_stays_in_our_own_offers_with_the_candidates() {
             (section.media.kind.as_str(), section.is_rejected(), section.candidates().count())
         })
         .collect();
-    assert_eq!(shape, [("audio", false, 1), ("video", true, 0), ("application", false, 0)]);
+    assert_eq!(shape, [("text", false, 1), ("video", false, 0), ("application", false, 0)]);
     assert_eq!(peer.transport_mid().as_deref(), Some("0"));
 }
 
@@ -374,23 +360,23 @@ fn trap_only_the_tagged_section_says_the_dtls_role() {
     assert_eq!(self::agreement(outcome).role, SetupRole::Active);
 }
 
-/// We have rejected audio and video, so a browser may use their places again, with a new mid.
+/// We have rejected a section, so a browser may use its place again, with a new mid.
 #[test]
 fn trap_a_rejected_place_is_used_again_under_a_new_mid() {
     let mut peer = fresh(1);
-    let browser = fixture("chromium-audio-video-data.offer.sdp");
+    let browser = fixture("chromium-audio-video-data.offer.sdp").replace("m=audio", "m=text");
     peer.set_remote(&SessionDescription::offer(browser.clone())).unwrap();
     let first = Session::parse(&answer(&mut peer).0.sdp).unwrap();
-    assert_eq!((first.media[0].kind.as_str(), first.media[0].port), ("audio", 0));
+    assert_eq!((first.media[0].kind.as_str(), first.media[0].port), ("text", 0));
     let recycled = browser
-        .replace("m=audio", "m=video")
+        .replace("m=text", "m=audio")
         .replace("a=mid:0\r\n", "a=mid:9\r\n")
-        .replace("BUNDLE 0 1 2", "BUNDLE 2 9");
+        .replace("BUNDLE 0 1 2", "BUNDLE 1 2 9");
     peer.set_remote(&SessionDescription::offer(recycled)).unwrap();
     let second = Session::parse(&answer(&mut peer).0.sdp).unwrap();
     let sections: Vec<_> = second.sections().map(|s| (s.mid(), s.is_rejected())).collect();
-    assert_eq!(sections, [(Some("9"), true), (Some("1"), true), (Some("2"), false)]);
-    assert_eq!(second.bundle_groups().next().unwrap().mids().collect::<Vec<_>>(), ["2"]);
+    assert_eq!(sections, [(Some("9"), false), (Some("1"), false), (Some("2"), false)]);
+    assert_eq!(second.bundle_groups().next().unwrap().mids().collect::<Vec<_>>(), ["1", "2", "9"]);
 }
 
 /// A mid is any token; the answer repeats it.
@@ -476,7 +462,7 @@ fn trap_m_lines_keep_their_number_and_order_for_ever() {
     answer(&mut peer);
     let ours = Session::parse(&peer.create_offer(&local(&[])).sdp).unwrap();
     let kinds: Vec<_> = ours.media.iter().map(|m| (m.kind.as_str(), m.port)).collect();
-    assert_eq!(kinds, [("audio", 0), ("video", 0), ("application", 9)]);
+    assert_eq!(kinds, [("audio", 9), ("video", 9), ("application", 9)]);
     let fewer = browser.split_once("m=application").unwrap().0;
     let result = peer.set_remote(&SessionDescription::offer(fewer));
     assert!(matches!(result, Err(Error::MediaRemoved)), "{result:?}");
@@ -490,9 +476,10 @@ fn trap_m_lines_keep_their_number_and_order_for_ever() {
 }
 
 #[test]
-fn an_audio_only_call_is_answered_rejected_and_data_can_be_added() {
+fn an_offer_of_unknown_media_is_answered_rejected_and_data_can_be_added() {
     let mut peer = fresh(1);
-    peer.set_remote(&SessionDescription::offer(fixture("firefox-audio.offer.sdp"))).unwrap();
+    let text = fixture("firefox-audio.offer.sdp").replace("m=audio", "m=text");
+    peer.set_remote(&SessionDescription::offer(text)).unwrap();
     let answer = peer.create_answer(&local(&[])).unwrap();
     assert!(!answer.sdp.contains("a=group") && !answer.sdp.contains("candidate"));
     assert_eq!(peer.set_local(&answer, &local(&[])).unwrap(), Outcome::Agreed(None));
@@ -509,11 +496,11 @@ fn ice_lite_and_message_sizes_are_read() {
     let (_, agreement) = answer_to(&offer).unwrap();
     assert!(agreement.unwrap().remote.ice_lite);
     let silent = offer.replace("a=max-message-size:262144\r\n", "");
-    let remote = answer_to(&silent).unwrap().1.unwrap().remote;
-    assert_eq!(remote.max_message_size, sdp::MaxMessageSize::Octets(65_536));
+    let silent = answer_to(&silent).unwrap().1.unwrap();
+    assert_eq!(message_size(&silent), sdp::MaxMessageSize::Octets(65_536));
     let unlimited = offer.replace("size:262144", "size:0");
-    let remote = answer_to(&unlimited).unwrap().1.unwrap().remote;
-    assert_eq!(remote.max_message_size, sdp::MaxMessageSize::Unlimited);
+    let unlimited = answer_to(&unlimited).unwrap().1.unwrap();
+    assert_eq!(message_size(&unlimited), sdp::MaxMessageSize::Unlimited);
 }
 
 #[test]
