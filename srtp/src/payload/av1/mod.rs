@@ -145,7 +145,7 @@ impl Join for Joiner {
                 _ => false,
             })
         };
-        Ok(!header.continues && (header.begins_sequence || elements.iter().any(|e| shows(&e))))
+        Ok(!header.continues && (header.begins_sequence || elements.iter().any(shows)))
     }
 
     fn append(&mut self, payload: &Bytes, unit: &mut Buffer) -> Result<(), ParseError> {

@@ -127,11 +127,14 @@ pub(super) fn read_leb128(input: &[u8]) -> Option<(&[u8], usize)> {
 }
 
 pub(super) fn write_leb128(mut value: usize, out: &mut BytesMut) {
-    while value >= 0x80 {
-        out.put_u8((value & 0x7f) as u8 | 0x80);
+    loop {
+        let [lowest, ..] = value.to_le_bytes();
         value >>= 7;
+        if value == 0 {
+            return out.put_u8(lowest & 0x7f);
+        }
+        out.put_u8(lowest | 0x80);
     }
-    out.put_u8((value & 0x7f) as u8);
 }
 
 /// How many octets [`write_leb128`] writes.
