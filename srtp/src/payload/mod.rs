@@ -13,13 +13,11 @@
 //!  av1       AOM 1.0     OBUs: several and parts of them in a packet
 //! ```
 //!
-//! What stands in front of a frame's octets (descriptors, lengths) is read by the same [`field`]
+//! What stands in front of a frame's octets (descriptors, lengths) is read by the same `field`
 //! parsers as RTP itself. What stands inside of a frame is looked at for two questions only: can it
-//! be decoded alone, and how large is its picture ([`bits`]).
+//! be decoded alone, and how large is its picture?
 //!
 //! Book: the chapter on RTP.
-//!
-//! [`field`]: crate::wire
 
 mod av1;
 mod bits;
