@@ -19,6 +19,7 @@ mod chat;
 mod connections;
 mod echo;
 mod http;
+mod media;
 mod page;
 mod report;
 mod sessions;
