@@ -9,6 +9,7 @@ use peer::{DataChannel, Error, PeerConnection, PeerEvent, SessionDescription};
 
 use super::cli::CallArgs;
 use super::failure::{Explain, Failure};
+use super::media::show::Show;
 use super::serve::interrupt;
 use super::signalling::{RemoteSession, Signalling};
 use super::transfer::Source;
@@ -17,12 +18,13 @@ use super::{chat, transfer};
 /// Calls, and does what was asked for until it is done, fails or is interrupted.
 pub(crate) async fn call(arguments: CallArgs) -> Result<(), Failure> {
     let timeout = Duration::from_secs(arguments.timeout);
-    let signalling = Signalling::new(&arguments.url, timeout)?;
+    let signalling = Signalling::new(&arguments.url, arguments.token.clone(), timeout)?;
     // A file that cannot be read is known before anybody is called.
     let source = match &arguments.send {
         Some(path) => Some(Source::open(path).await?),
         None => None,
     };
+    let mut show = Show::open(&arguments, signalling.role())?;
     let default = if source.is_some() { "file" } else { "chat" };
     let label = arguments.channel.as_deref().unwrap_or(default);
 
@@ -30,28 +32,48 @@ pub(crate) async fn call(arguments: CallArgs) -> Result<(), Failure> {
         .await
         .explain(|| "cannot start a connection".into())?;
     let start = Instant::now();
-    let channel = connection
-        .create_data_channel(label, peer::DataChannelInit::default())
-        .await
-        .explain(|| "cannot make a channel".into())?;
+    let channel = match &mut show {
+        Some(show) => {
+            show.set_up(&connection).await?;
+            None
+        }
+        None => {
+            let init = peer::DataChannelInit::default();
+            let channel = connection.create_data_channel(label, init).await;
+            Some(channel.explain(|| "cannot make a channel".into())?)
+        }
+    };
     let mut session = None;
     let outcome = tokio::select! {
         outcome = async {
             session = Some(negotiate(&connection, &signalling).await?);
-            open(&connection, &channel, timeout).await?;
+            open(&connection, channel.as_ref(), timeout).await?;
             tell(&connection, start).await;
-            match source {
-                Some(source) => transfer::run(&channel, source, timeout).await,
-                None => chat::run(&channel, timeout).await,
+            match (&show, &channel, source) {
+                (_, Some(channel), Some(source)) => transfer::run(channel, source, timeout).await,
+                (_, Some(channel), None) => chat::run(channel, timeout).await,
+                (Some(show), None, _) => show.run(&connection).await,
+                (None, None, _) => Ok(()),
             }
         } => outcome,
-        outcome = interrupt() => outcome.and(Err(Failure::interrupted())),
+        outcome = interrupt() => outcome.and_then(|()| match &show {
+            // There was no other way to end it.
+            Some(show) if show.is_endless() && session.is_some() => Ok(()),
+            _ => Err(Failure::interrupted()),
+        }),
     };
     connection.close().await;
     if let Some(session) = session {
         session.end().await;
     }
-    outcome
+    match show {
+        // What was recorded is there, whatever happened.
+        Some(show) => {
+            let recorded = show.finish().await;
+            outcome.and(recorded)
+        }
+        None => outcome,
+    }
 }
 
 /// Offers, with all candidates, and applies the answer.
@@ -75,15 +97,21 @@ async fn negotiate(
     }
 }
 
-/// Waits until the channel is open.
+/// Waits until the channel is open, or, without one, the connection.
 async fn open(
     connection: &PeerConnection,
-    channel: &DataChannel,
+    channel: Option<&DataChannel>,
     timeout: Duration,
 ) -> Result<(), Failure> {
-    match tokio::time::timeout(timeout, channel.opened()).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) => Err(closed(connection).await),
+    let opened = async {
+        match channel {
+            Some(channel) => channel.opened().await.is_ok(),
+            None => connection.connected().await.is_ok(),
+        }
+    };
+    match tokio::time::timeout(timeout, opened).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(closed(connection).await),
         Err(_) => Err(Failure::new(format!(
             "no connection within {} seconds: the peer answered, but no path to it works",
             timeout.as_secs()

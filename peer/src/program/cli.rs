@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 
-/// A WebRTC peer: data channels to browsers and to other peers.
+/// A WebRTC peer: data, sound and pictures to and from browsers and other peers.
 ///
 /// Without a command it serves, as `peer serve` does.
 #[derive(Debug, Parser)]
@@ -23,7 +23,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Serve a web page that connects to this program, which echoes every message
     Serve(ServeArgs),
-    /// Connect to a serving peer and chat with it, or send it a file and get it back
+    /// Connect to a serving peer and chat with it, send it a file and get it back, or play and
+    /// record sound and pictures
     Call(CallArgs),
 }
 
@@ -60,6 +61,16 @@ pub(crate) struct ServeArgs {
     #[arg(long)]
     pub(crate) cors: bool,
 
+    /// Play this file to every caller, again and again: Opus in Ogg, WAV, VP8, VP9 or AV1 in IVF,
+    /// or H.264 in Annex B form. Give it twice for sound and pictures [default: a test pattern for
+    /// those who watch, the echo for those who send]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) play: Vec<PathBuf>,
+
+    /// Record what callers send into this directory, one file for each stream
+    #[arg(long, value_name = "DIR")]
+    pub(crate) record: Option<PathBuf>,
+
     /// How many sessions there may be at once; an offer beyond is refused with status 503
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub(crate) max_sessions: usize,
@@ -72,13 +83,28 @@ pub(crate) struct ServeArgs {
 /// The flags of `peer call`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct CallArgs {
-    /// The address of a serving peer, for example http://localhost:8080
+    /// The address of a serving peer, for example http://localhost:8080, or of a WHIP or WHEP
+    /// endpoint, for example http://localhost:8080/whip
     #[arg(value_name = "URL")]
     pub(crate) url: String,
 
     /// Send this file, receive it back and compare checksums, instead of chatting
     #[arg(long, value_name = "FILE")]
     pub(crate) send: Option<PathBuf>,
+
+    /// Play this file to the peer, once; formats as for `peer serve`. Give it twice for sound and
+    /// pictures
+    #[arg(long, value_name = "FILE", conflicts_with = "send")]
+    pub(crate) play: Vec<PathBuf>,
+
+    /// Record what the peer sends into this directory, one file for each stream; until Ctrl-C, or
+    /// until what is played has ended
+    #[arg(long, value_name = "DIR", conflicts_with = "send")]
+    pub(crate) record: Option<PathBuf>,
+
+    /// The bearer token that a WHIP or WHEP endpoint demands
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
 
     /// The label of the data channel [default: `chat`, or `file` with --send]
     #[arg(long, value_name = "LABEL")]

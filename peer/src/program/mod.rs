@@ -2,8 +2,9 @@
 //!
 //! ```text
 //!  serve:  http ► sessions ► PeerConnection ► echo, on every channel
+//!                                           ► media, sent and received
 //!          page (HTML, CSS, JavaScript)
-//!  call:   signalling (HTTP client) ► PeerConnection ► chat | transfer
+//!  call:   signalling (HTTP client) ► PeerConnection ► chat | transfer | media
 //! ```
 //!
 //! The program uses the library as any other program would.

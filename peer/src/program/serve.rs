@@ -14,6 +14,8 @@ use tracing::{debug, info};
 
 use super::cli::{Listen, ServeArgs};
 use super::failure::{Explain, Failure};
+use super::media::recorder::Recorder;
+use super::media::stage::{self, Studio};
 use super::sessions::Sessions;
 use super::{connections, http};
 
@@ -25,6 +27,11 @@ const PORT_TRIES: usize = 16;
 
 /// Serves until the user ends it.
 pub(crate) async fn serve(arguments: ServeArgs) -> Result<(), Failure> {
+    // Files that cannot be played or written are known before anybody calls.
+    let files = stage::open(&arguments.play)?;
+    let recording = arguments.record.as_deref().map(Recorder::start).transpose()?;
+    let (recorder, scribe) = recording.unzip();
+    let studio = Studio::new(files, recorder);
     let listeners = listen(arguments.listen).await?;
     let endpoint = Endpoint::bind(arguments.udp_port)
         .await
@@ -35,7 +42,7 @@ pub(crate) async fn serve(arguments: ServeArgs) -> Result<(), Failure> {
     announce(arguments.listen, address)?;
     info!(udp_port = endpoint.port(), "serving");
 
-    let sessions = Sessions::new(endpoint.clone(), arguments.max_sessions);
+    let sessions = Sessions::new(endpoint.clone(), arguments.max_sessions, studio);
     let router = http::router(sessions, arguments.cors);
     let (stop, stopping) = watch::channel(false);
     let mut servers = JoinSet::new();
@@ -52,6 +59,9 @@ pub(crate) async fn serve(arguments: ServeArgs) -> Result<(), Failure> {
     };
     if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
         debug!("some client keeps its HTTP connection");
+    }
+    if let Some(scribe) = scribe {
+        scribe.finish().await;
     }
     Ok(())
 }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   offer ► Sessions::open ─► Session ── PeerConnection
-//!                   │            └ task: events; one echo task for each channel
+//!                   │            ├ task: events; one echo task for each channel
+//!                   │            └ stage: sound and pictures
 //!                   └ table by id ── removed when the connection ends, for whatever reason:
 //!                                    DELETE, closed by the client, consent lost (RFC 7675),
 //!                                    or never connected
@@ -23,6 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{debug, info};
 
 use super::echo::echo;
+use super::media::stage::{Stage, Studio};
 
 /// How long a session may take to connect: what is half-open after that is freed, so that offers
 /// alone cannot fill the table for long.
@@ -44,6 +46,7 @@ pub(super) struct Sessions {
     /// A permit for each session there may be.
     room: Arc<Semaphore>,
     table: Arc<Mutex<HashMap<String, Arc<Session>>>>,
+    studio: Arc<Studio>,
 }
 
 /// Why an offer was not answered.
@@ -68,7 +71,8 @@ impl From<Error> for Refusal {
 /// One client's connection.
 #[derive(Debug)]
 pub(super) struct Session {
-    connection: PeerConnection,
+    connection: Arc<PeerConnection>,
+    stage: Stage,
     channels: Mutex<Channels>,
     /// Held from a remote offer until it is answered, so that two offers do not mix.
     negotiating: tokio::sync::Mutex<()>,
@@ -89,9 +93,9 @@ pub(super) struct Channels {
 
 impl Sessions {
     /// No sessions yet, on `endpoint`, and never more than `limit`.
-    pub(super) fn new(endpoint: Endpoint, limit: usize) -> Sessions {
+    pub(super) fn new(endpoint: Endpoint, limit: usize, studio: Arc<Studio>) -> Sessions {
         let room = Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
-        Sessions { endpoint, room, table: Arc::default() }
+        Sessions { endpoint, room, table: Arc::default(), studio }
     }
 
     /// Answers an offer with a new session; returns its id and the answer.
@@ -99,12 +103,13 @@ impl Sessions {
         let room = Arc::clone(&self.room).try_acquire_owned().map_err(|_| Refusal::Full)?;
         let id = new_id()?;
         let connection = match self.endpoint.connection(super::config()) {
-            Ok(connection) => connection,
+            Ok(connection) => Arc::new(connection),
             Err(Error::Closed) => return Err(Refusal::Ending),
             Err(error) => return Err(Refusal::Internal(error.to_string())),
         };
         let session = Arc::new(Session {
             connection,
+            stage: Stage::new(&self.studio),
             channels: Mutex::default(),
             negotiating: tokio::sync::Mutex::default(),
             _room: room,
@@ -138,8 +143,10 @@ impl Session {
         let _one_at_a_time = self.negotiating.lock().await;
         let connection = &self.connection;
         connection.set_remote_description(SessionDescription::offer(offer)).await?;
+        self.stage.prepare(connection, offer).await?;
         let answer = connection.create_answer().await?;
         connection.set_local_description(answer).await?;
+        self.stage.begin(connection).await?;
         let answer = connection.local_description().await?.ok_or(Error::Closed)?;
         Ok(answer.sdp)
     }
@@ -175,6 +182,7 @@ impl Session {
                 _ => {}
             }
         }
+        self.stage.end();
     }
 
     /// Notes a new channel.

@@ -1,5 +1,6 @@
 //! The client's side of the signalling, for any server that keeps the contract of
-//! [`http`](super::http).
+//! [`http`](super::http), and for any WHIP or WHEP endpoint: what they have in common is an offer
+//! that is posted, an answer with status 201, and a Location to delete in the end (RFC 9725 §4.2).
 //!
 //! Book: "Thirty seconds of a call".
 
@@ -7,7 +8,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, LOCATION};
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use tracing::debug;
 
 use super::failure::{Explain, Failure};
@@ -23,6 +24,33 @@ const MAX_ANSWER: usize = 256 << 10;
 pub(super) struct Signalling {
     client: Client,
     base: Url,
+    role: Role,
+    token: Option<String>,
+}
+
+/// What a URL is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A serving peer: both may send.
+    Call,
+    /// A WHIP endpoint, which receives (RFC 9725).
+    Publish,
+    /// A WHEP endpoint, which sends.
+    Watch,
+}
+
+impl Role {
+    /// By convention, these endpoints have their protocol's name in their path.
+    fn of(url: &Url) -> Role {
+        let mut segments = url.path_segments().into_iter().flatten();
+        segments
+            .find_map(|segment| match segment {
+                "whip" => Some(Role::Publish),
+                "whep" => Some(Role::Watch),
+                _ => None,
+            })
+            .unwrap_or(Role::Call)
+    }
 }
 
 /// A session at a serving peer.
@@ -30,11 +58,16 @@ pub(super) struct Signalling {
 pub(super) struct RemoteSession {
     client: Client,
     url: Url,
+    token: Option<String>,
 }
 
 impl Signalling {
     /// For the server at `url`; each request may take as long as `timeout`.
-    pub(super) fn new(url: &str, timeout: Duration) -> Result<Signalling, Failure> {
+    pub(super) fn new(
+        url: &str,
+        token: Option<String>,
+        timeout: Duration,
+    ) -> Result<Signalling, Failure> {
         let mut base = Url::parse(url).explain(|| format!("`{url}` is not a URL"))?;
         match base.scheme() {
             "http" => {}
@@ -48,10 +81,13 @@ impl Signalling {
                 return Err(Failure::new(format!("`{scheme}:` URLs are not supported, only http")));
             }
         }
-        if !base.path().ends_with('/') {
-            base.set_path(&format!("{}/", base.path()));
+        let role = Role::of(&base);
+        if role == Role::Call {
+            if !base.path().ends_with('/') {
+                base.set_path(&format!("{}/", base.path()));
+            }
+            base.set_query(None);
         }
-        base.set_query(None);
         base.set_fragment(None);
         let client = Client::builder()
             .timeout(timeout)
@@ -59,13 +95,24 @@ impl Signalling {
             .no_proxy()
             .build()
             .explain(|| "cannot make an HTTP client".into())?;
-        Ok(Signalling { client, base })
+        Ok(Signalling { client, base, role, token })
+    }
+
+    /// What the URL is for.
+    pub(super) fn role(&self) -> Role {
+        self.role
     }
 
     /// Sends an offer; returns the answer and the session it made.
     pub(super) async fn offer(&self, offer: String) -> Result<(String, RemoteSession), Failure> {
-        let url = self.base.join("offer").explain(|| format!("`{}` has no paths", self.base))?;
+        let url = match self.role {
+            Role::Call => {
+                self.base.join("offer").explain(|| format!("`{}` has no paths", self.base))?
+            }
+            Role::Publish | Role::Watch => self.base.clone(),
+        };
         let request = self.client.post(url.clone()).header(CONTENT_TYPE, "application/sdp");
+        let request = with_token(request, self.token.as_deref());
         let response =
             request.body(offer).send().await.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
@@ -82,7 +129,8 @@ impl Signalling {
         let url = session.ok_or_else(|| {
             Failure::new(format!("{url} answered without a Location for the session"))
         })?;
-        Ok((body, RemoteSession { client: self.client.clone(), url }))
+        let (client, token) = (self.client.clone(), self.token.clone());
+        Ok((body, RemoteSession { client, url, token }))
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
@@ -99,9 +147,18 @@ impl RemoteSession {
     /// Asks the server to end the session. That it has ended already is fine.
     pub(super) async fn end(&self) {
         let request = self.client.delete(self.url.clone()).timeout(FAREWELL);
+        let request = with_token(request, self.token.as_deref());
         if let Err(error) = request.send().await {
             debug!(%error, "the session was not ended");
         }
+    }
+}
+
+/// With the bearer token, if there is one (RFC 6750 §2.1).
+fn with_token(request: RequestBuilder, token: Option<&str>) -> RequestBuilder {
+    match token {
+        Some(token) => request.bearer_auth(token),
+        None => request,
     }
 }
 
@@ -124,4 +181,24 @@ fn root_cause(error: &reqwest::Error) -> String {
         cause = inner;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_says_what_an_endpoint_is_for() {
+        let role = |url| {
+            Signalling::new(url, None, Duration::from_secs(1))
+                .map(|signalling| signalling.role())
+                .ok()
+        };
+        assert_eq!(role("http://localhost:8080"), Some(Role::Call));
+        assert_eq!(role("http://localhost:8080/whip"), Some(Role::Publish));
+        assert_eq!(role("http://localhost:8080/whep/stage?quality=low"), Some(Role::Watch));
+        assert_eq!(role("http://localhost:8080/live/whip"), Some(Role::Publish));
+        assert_eq!(role("http://localhost:8080/whiplash"), Some(Role::Call));
+        assert_eq!(role("ftp://localhost"), None);
+    }
 }

@@ -96,7 +96,16 @@ mod tests {
         // The header of a VP8 key frame of 320×240, RFC 6386 §9.1.
         let payload = Bytes::from_static(&[0x10, 2, 0, 0x9d, 0x01, 0x2a, 0x40, 1, 0xf0, 0, 0, 0]);
         let (rid, ssrc, timestamp) = (None, Ssrc(1), RtpTimestamp(0));
-        MediaFrame { codec, rid, ssrc, timestamp, is_keyframe: key, after_loss, received_at: at, payload }
+        MediaFrame {
+            codec,
+            rid,
+            ssrc,
+            timestamp,
+            is_keyframe: key,
+            after_loss,
+            received_at: at,
+            payload,
+        }
     }
 
     #[test]

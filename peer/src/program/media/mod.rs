@@ -7,7 +7,8 @@
 //!  tone      440 Hz                          ┘
 //!  mirror    the echo: packets back          ──► Transceiver::send_packet
 //!  recorder  frames ► gate ► recording (timeline) ► file
-//!  stage     who does which of these in a session
+//!  stage     who does which of these in a session of `peer serve`
+//!  show      the same for `peer call`
 //! ```
 //!
 //! Book: the chapter on RTP.
@@ -15,6 +16,7 @@
 pub(crate) mod file;
 pub(crate) mod player;
 pub(crate) mod recorder;
+pub(crate) mod show;
 pub(crate) mod stage;
 
 mod gate;

@@ -251,7 +251,8 @@ mod tests {
             let mut quality = Quality::default();
             let mut octets = 0;
             for frame in 0..60 {
-                let payload = encode(&draw(Duration::from_millis(frame * 66)), quality.value).unwrap();
+                let payload =
+                    encode(&draw(Duration::from_millis(frame * 66)), quality.value).unwrap();
                 octets = payload.len();
                 quality.learn(octets, bitrate);
             }
@@ -284,7 +285,9 @@ mod tests {
 
     #[test]
     fn containers_that_lie_hold_no_frame() {
-        for webp in [&b"RIFF"[..], b"RIFF\0\0\0\0WEBPVP8 \xff\0\0\0a", b"RIFF\0\0\0\0WEBPVP8L\0\0\0\0"] {
+        for webp in
+            [&b"RIFF"[..], b"RIFF\0\0\0\0WEBPVP8 \xff\0\0\0a", b"RIFF\0\0\0\0WEBPVP8L\0\0\0\0"]
+        {
             assert_eq!(key_frame(webp), None);
         }
     }

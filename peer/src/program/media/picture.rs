@@ -56,8 +56,8 @@ const BLOCK: (u16, u16) = (204, 24);
 /// Which segments light for each digit, from the lowest bit: top, upper right, lower right, bottom,
 /// lower left, upper left, middle.
 const SEGMENTS: [u8; 10] = [
-    0b011_1111, 0b000_0110, 0b101_1011, 0b100_1111, 0b110_0110, 0b110_1101, 0b111_1101,
-    0b000_0111, 0b111_1111, 0b110_1111,
+    0b011_1111, 0b000_0110, 0b101_1011, 0b100_1111, 0b110_0110, 0b110_1101, 0b111_1101, 0b000_0111,
+    0b111_1111, 0b110_1111,
 ];
 
 /// Draws the picture of one moment, `since_midnight`: three octets a pixel, rows from the top.

@@ -371,7 +371,8 @@ mod tests {
         drop(audio);
         let mut files = scribe.finish().await;
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        let name = |name: &str| directory.path().join("new").join(format!("{}-{name}", session.name));
+        let name =
+            |name: &str| directory.path().join("new").join(format!("{}-{name}", session.name));
         let found: Vec<_> = files.iter().map(|file| (file.path.clone(), file.frames)).collect();
         assert_eq!(
             found,
@@ -391,7 +392,10 @@ mod tests {
         let path = directory.path().join("file");
         std::fs::write(&path, "").unwrap();
         let failure = Recorder::start(&path.join("in")).unwrap_err().to_string();
-        assert!(failure.starts_with("cannot record into ") && failure.contains("file"), "{failure}");
+        assert!(
+            failure.starts_with("cannot record into ") && failure.contains("file"),
+            "{failure}"
+        );
     }
 
     #[tokio::test]

@@ -144,9 +144,7 @@ impl Stage {
                 Some(Direction::SendRecv) => Part { sends: Sends::Echo, receives: true },
                 Some(Direction::SendOnly) => Part { sends: Sends::Programme, receives: false },
                 Some(Direction::RecvOnly) => Part { sends: Sends::Nothing, receives: true },
-                Some(Direction::Inactive) | None => {
-                    Part { sends: Sends::Nothing, receives: false }
-                }
+                Some(Direction::Inactive) | None => Part { sends: Sends::Nothing, receives: false },
             };
             present.push((transceiver, part));
         }

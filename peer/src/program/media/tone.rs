@@ -72,9 +72,10 @@ mod tests {
 
     #[test]
     fn a_tenth_of_a_second_of_concert_pitch() {
-        for (codec, decode) in
-            [(Codec::Pcmu, g711::decode_ulaw as fn(&[u8]) -> Vec<i16>), (Codec::Pcma, g711::decode_alaw)]
-        {
+        for (codec, decode) in [
+            (Codec::Pcmu, g711::decode_ulaw as fn(&[u8]) -> Vec<i16>),
+            (Codec::Pcma, g711::decode_alaw),
+        ] {
             let packets = packets(codec);
             assert_eq!(packets.len(), PACKETS);
             let samples: Vec<i16> = packets.iter().flat_map(|packet| decode(packet)).collect();

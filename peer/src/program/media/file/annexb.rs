@@ -97,7 +97,8 @@ impl Nal {
 
     /// Whether `slice_type`, the second number of the slice header, is B (1 or 6).
     fn is_b_slice(&self) -> bool {
-        let begins = |bits: u8, mask: u8| self.octets.get(1).is_some_and(|octet| octet & mask == bits);
+        let begins =
+            |bits: u8, mask: u8| self.octets.get(1).is_some_and(|octet| octet & mask == bits);
         // 1 010 or 1 00111, behind a first_mb_in_slice of 0.
         self.is_slice() && (begins(0b1010_0000, 0b1111_0000) || begins(0b1001_1100, 0b1111_1100))
     }
@@ -336,7 +337,8 @@ mod tests {
 
     #[test]
     fn short_start_codes_and_zeros_behind_units() {
-        let stream = [&[0, 0, 0][..], &file(&[SPS]), &[0, 0, 0], &file(&[PPS]), &[0, 0, 1], IDR, &[0, 0]];
+        let stream =
+            [&[0, 0, 0][..], &file(&[SPS]), &[0, 0, 0], &file(&[PPS]), &[0, 0, 1], IDR, &[0, 0]];
         let samples = read(&stream.concat()).unwrap();
         assert_eq!(*samples[0].payload, file(&[SPS, PPS, IDR]));
     }
@@ -356,7 +358,9 @@ mod tests {
         let complain = |file: &[u8]| read(file).unwrap_err().to_string();
         assert!(complain(b"moov\0\0\x01").starts_with("octet 0: this is none of"));
         assert!(complain(b"moov").starts_with("octet 0: this is none of"));
-        assert!(complain(&file(&[SPS, PPS, &[0xe5, 1]])).starts_with("octet 18: the NAL unit has its"));
+        assert!(
+            complain(&file(&[SPS, PPS, &[0xe5, 1]])).starts_with("octet 18: the NAL unit has its")
+        );
         assert!(complain(&file(&[SPS, IDR])).starts_with("octet 12: a picture comes before its"));
         let endless = [&START_CODE[..], &vec![0x65; 9 << 20]].concat();
         assert!(complain(&endless).starts_with("octet 4: a NAL unit has"));

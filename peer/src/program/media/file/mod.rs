@@ -38,7 +38,7 @@ pub(crate) use ivf::IvfWriter;
 pub(crate) use ogg::OpusWriter;
 pub(crate) use wav::WavWriter;
 
-/// Ticks a second of every video stream (RFC 7741 §4.1, RFC 9628 §4.1, RFC 6184 §8.2.1).
+/// Ticks a second of every video stream (RFC 7741 §4.1, RFC 9628 §4.1, RFC 6184 §5.1).
 pub(crate) const VIDEO_CLOCK: u32 = 90_000;
 
 /// The largest frame that is read: a keyframe of 8K video hardly has so many octets, and RTP would

@@ -362,11 +362,19 @@ mod tests {
     #[test]
     fn headers_that_lie_are_named_with_their_offset() {
         let complain = |file: &[u8]| read(file).unwrap_err().to_string();
-        assert!(complain(&stream(b"\x01vorbis", b"", &[], 0)).starts_with("octet 0: the Ogg stream is not"));
+        assert!(
+            complain(&stream(b"\x01vorbis", b"", &[], 0))
+                .starts_with("octet 0: the Ogg stream is not")
+        );
         assert!(complain(&stream(b"OpusHead\x10\x02", b"", &[], 0)).contains("unknown version 16"));
         assert!(complain(&stream(b"OpusHead\x01\x06", b"", &[], 0)).contains("6 channels"));
-        assert!(complain(&stream(HEAD, b"Tags", &[], 0)).starts_with("octet 47: the Ogg stream is not"));
-        assert!(complain(&stream(HEAD, b"OpusTags", &[&[3, 0]], 0)).starts_with("octet 83: the Opus packet"));
+        assert!(
+            complain(&stream(HEAD, b"Tags", &[], 0)).starts_with("octet 47: the Ogg stream is not")
+        );
+        assert!(
+            complain(&stream(HEAD, b"OpusTags", &[&[3, 0]], 0))
+                .starts_with("octet 83: the Opus packet")
+        );
         let far = stream(HEAD, b"OpusTags", &[&[0xf8]], 960);
         assert!(read(&far).is_ok());
         let mut broken = far.clone();

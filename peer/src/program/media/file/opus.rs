@@ -67,8 +67,7 @@ pub(crate) fn concealment(toc: u8, gap: u64) -> impl Iterator<Item = (Bytes, u32
     let mut left = gap;
     std::iter::from_fn(move || {
         let frame = [(3, 960_u32), (2, 480), (1, 240), (0, SHORTEST_FRAME)];
-        let (size, samples) =
-            frame.into_iter().find(|&(_, samples)| left >= u64::from(samples))?;
+        let (size, samples) = frame.into_iter().find(|&(_, samples)| left >= u64::from(samples))?;
         // Code 3, constant bit rate: a count, and no octets for the frames.
         let most = MAX_DURATION / samples;
         let count = u32::try_from(left / u64::from(samples)).map_or(most, |count| count.min(most));

@@ -245,9 +245,12 @@ mod tests {
 
     #[test]
     fn a_second_is_fifty_packets_whatever_the_rate() {
-        for (rate, channels, bits) in [(8000, 1, 16), (44_100, 2, 16), (48_000, 6, 24), (11_025, 1, 8)] {
+        for (rate, channels, bits) in
+            [(8000, 1, 16), (44_100, 2, 16), (48_000, 6, 24), (11_025, 1, 8)]
+        {
             let count = rate * u32::from(channels);
-            let samples = read(&pcm(rate, channels, bits, (0..count).map(|_| 0)), Codec::Pcmu).unwrap();
+            let samples =
+                read(&pcm(rate, channels, bits, (0..count).map(|_| 0)), Codec::Pcmu).unwrap();
             assert!(matches!(samples.len(), 50 | 51), "{rate}: {}", samples.len());
             assert!(samples.iter().all(|sample| sample.payload.len() == 160));
             assert_eq!(samples[7].timestamp, 1120);
@@ -272,8 +275,7 @@ mod tests {
     fn gaps_are_silent_and_late_packets_left_out() {
         let mut file = Cursor::new(Vec::new());
         let mut writer = WavWriter::new(&mut file, Codec::Pcmu).unwrap();
-        let sample =
-            |timestamp| Sample { payload: vec![0x80; 160].into(), timestamp };
+        let sample = |timestamp| Sample { payload: vec![0x80; 160].into(), timestamp };
         for timestamp in [0, 160, 800, 0, 960] {
             writer.write(&sample(timestamp)).unwrap();
         }
