@@ -35,9 +35,13 @@ const FILES: [Made; 9] = [
     ("float.wav", SOUND, &["-ar", "16000", "-c:a", "pcm_f32le"]),
     ("vp8.ivf", PICTURES, &["-c:v", "libvpx", "-deadline", "realtime", "-auto-alt-ref", "0"]),
     ("vp9.ivf", PICTURES, &["-c:v", "libvpx-vp9", "-deadline", "realtime", "-auto-alt-ref", "0"]),
-    ("av1.ivf", PICTURES, &["-c:v", "libaom-av1", "-usage", "realtime", "-cpu-used", "9"]),
+    ("av1.ivf", PICTURES, &["-c:v", "libaom-av1", "-usage", "realtime", "-cpu-used", "8"]),
     // `ultrafast` has no B pictures; a keyframe every second.
-    ("h264.h264", PICTURES, &["-c:v", "libx264", "-preset", "ultrafast", "-g", "30", "-pix_fmt", "yuv420p"]),
+    (
+        "h264.h264",
+        PICTURES,
+        &["-c:v", "libx264", "-preset", "ultrafast", "-g", "30", "-pix_fmt", "yuv420p"],
+    ),
 ];
 
 /// Has ffmpeg make a file.

@@ -41,9 +41,8 @@ pub(crate) use wav::WavWriter;
 /// Ticks a second of every video stream (RFC 7741 §4.1, RFC 9628 §4.1, RFC 6184 §5.1).
 pub(crate) const VIDEO_CLOCK: u32 = 90_000;
 
-/// The largest frame that is read: a keyframe of 8K video hardly has so many octets, and RTP would
-/// need thousands of packets for it.
-const MAX_FRAME: u64 = 8 << 20;
+/// The largest frame that is read: what is larger is not sent.
+const MAX_FRAME: u64 = srtp::payload::MAX_FRAME as u64;
 
 /// The longest pause between two frames, in seconds; what is longer is taken for a broken file,
 /// because nobody would wait for it.
