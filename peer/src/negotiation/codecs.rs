@@ -234,11 +234,12 @@ pub(crate) fn read(section: &Section<'_>) -> Vec<Format> {
             None => static_codec(payload_type),
         }?;
         let fmtp = lines.parameters.get(&payload_type).copied().unwrap_or_default();
+        let (_, clock_rate, _) = encoding(codec);
         Some(Format {
             payload_type,
             config: Config::new(codec, fmtp)?,
             fmtp: fmtp.to_owned(),
-            rtx: lines.rtx.get(&payload_type).copied(),
+            rtx: lines.rtx.get(&(payload_type, clock_rate)).copied(),
             feedback: lines.feedback_of(payload_type),
         })
     };
@@ -249,29 +250,32 @@ pub(crate) fn read(section: &Section<'_>) -> Vec<Format> {
 struct Described<'a> {
     maps: BTreeMap<u8, RtpMap<'a>>,
     parameters: BTreeMap<u8, &'a str>,
-    /// Number of a codec ─► number of its retransmissions.
-    rtx: BTreeMap<u8, u8>,
+    /// Number and clock rate of a codec ─► number of its retransmissions (RFC 4588 §8.6).
+    rtx: BTreeMap<(u8, u32), u8>,
     feedback: BTreeMap<Option<u8>, Feedback>,
 }
 
 impl<'a> Described<'a> {
     fn read(section: &Section<'a>) -> Self {
         let formats = section.payload_types();
-        let maps: BTreeMap<u8, RtpMap<'a>> =
-            section.rtp_maps().map(|map| (map.payload_type, map)).collect();
-        let parameters: BTreeMap<u8, &'a str> = section
-            .format_parameters()
-            .map(|parameters| (parameters.payload_type, parameters.text))
-            .collect();
-        let is_rtx = |payload_type: &&u8| {
-            maps.get(payload_type).is_some_and(|map| map.encoding.eq_ignore_ascii_case("rtx"))
-        };
+        // What is said twice holds as it was said first.
+        let mut maps = BTreeMap::new();
+        for map in section.rtp_maps() {
+            maps.entry(map.payload_type).or_insert(map);
+        }
+        let mut parameters = BTreeMap::new();
+        for FormatParameters { payload_type, text } in section.format_parameters() {
+            parameters.entry(payload_type).or_insert(text);
+        }
         let apt = |payload_type: &u8| {
-            let text = parameters.get(payload_type)?;
-            Some((sdp::views::codec::parameter(text, "apt")?.parse().ok()?, *payload_type))
+            let map: &RtpMap<'_> = maps.get(payload_type)?;
+            let is_rtx = map.encoding.eq_ignore_ascii_case("rtx");
+            let text = parameters.get(payload_type).filter(|_| is_rtx)?;
+            let apt = sdp::views::codec::parameter(text, "apt")?.parse().ok()?;
+            Some(((apt, map.clock_rate), *payload_type))
         };
         // Two for one codec: the first in the m= line.
-        let rtx = formats.iter().rev().filter(is_rtx).filter_map(apt).collect();
+        let rtx = formats.iter().rev().filter_map(apt).collect();
         let mut feedback: BTreeMap<Option<u8>, Feedback> = BTreeMap::new();
         for RtcpFeedback { payload_type, kind } in section.rtcp_feedback() {
             let known = feedback.entry(payload_type).or_default();

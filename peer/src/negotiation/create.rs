@@ -3,14 +3,16 @@
 //! RFC 9429 §5.2 (offers), §5.3 (answers); RFC 3264 §8; RFC 9143 §7.2, §7.3.
 //! Book: the chapter on offer and answer.
 
+use std::collections::BTreeSet;
+
 use sdp::{Origin, Session, Setup};
 
 use super::local::Draft;
 use super::media_section::MediaSection;
+use super::remote::Bundles;
 use super::slot::{Purpose, Slot};
 use super::{
     Created, LocalTransport, Negotiation, SdpType, SessionDescription, SetupRole, State, codecs,
-    remote,
 };
 use crate::Error;
 
@@ -140,15 +142,17 @@ impl Negotiation {
                 slot.purpose = carrier;
             }
         }
-        let alive = |mid: &str| {
-            slots.iter().any(|(slot, _)| slot.is_alive() && slot.mid.as_deref() == Some(mid))
-        };
+        let alive: BTreeSet<&str> = slots
+            .iter()
+            .filter(|(slot, _)| slot.is_alive())
+            .filter_map(|(slot, _)| slot.mid.as_deref())
+            .collect();
         // RFC 9143 §7.3.1: the offerer's order, so that the tagged section stays the tagged one.
         let lead = incoming.lead_section();
-        let group = lead.and_then(|lead| remote::group_of(offer, &lead));
+        let group = lead.and_then(|lead| Bundles::of(offer).group(&lead));
         let bundle = group
             .into_iter()
-            .flat_map(|group| group.mids().filter(|mid| alive(mid)).collect::<Vec<_>>())
+            .flat_map(|group| group.mids().filter(|mid| alive.contains(mid)).collect::<Vec<_>>())
             .map(str::to_owned)
             .collect();
         let is_mixed =

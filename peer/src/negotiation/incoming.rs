@@ -12,7 +12,7 @@
 
 use sdp::{Section, Session};
 
-use super::remote::{self, RemoteTransport};
+use super::remote::{self, Bundles, RemoteTransport};
 use super::slot::{self, Purpose, Slot};
 use super::transceiver::Transceivers;
 use super::{codecs, sections};
@@ -36,7 +36,8 @@ impl Incoming {
     pub(crate) fn read(offer: Session, slots: &[Slot]) -> Result<Self, Error> {
         remote::check_encryption(&offer)?;
         check_places(&offer, slots)?;
-        let lead = remote::lead_section(&offer, |_, section| is_media(&offer, section).is_some());
+        let bundles = Bundles::of(&offer);
+        let lead = remote::lead_section(&offer, |section| is_media(&bundles, section).is_some());
         let lead = match lead.and_then(|index| Some((index, offer.sections().nth(index)?))) {
             Some((index, section)) => Some((index, RemoteTransport::read(&offer, section)?)),
             None => None,
@@ -55,13 +56,13 @@ impl Incoming {
 
     /// Finds the transceivers of its sections and tells them what the peer sends (RFC 9429 §5.10).
     pub(crate) fn apply(&mut self, known: &[Slot], transceivers: &mut Transceivers) {
+        let bundles = Bundles::of(&self.offer);
         let lead = self.lead_section();
         let data = remote::data_section(&self.offer).map(|(index, _)| index);
         let mut slots = Vec::with_capacity(self.offer.media.len());
         for (index, section) in self.offer.sections().enumerate() {
-            let is_shared =
-                lead.is_some_and(|lead| remote::shares_transport(&self.offer, &lead, &section));
-            let kind = is_media(&self.offer, &section).filter(|_| is_shared);
+            let is_shared = lead.is_some_and(|lead| bundles.shares(&lead, &section));
+            let kind = is_media(&bundles, &section).filter(|_| is_shared);
             let purpose = if data == Some(index) && is_shared {
                 Purpose::Data
             } else if let Some(kind) = kind.filter(|_| !section.is_rejected()) {
@@ -83,10 +84,10 @@ impl Incoming {
 }
 
 /// The kind of a section of media that we could take part in.
-fn is_media(offer: &Session, section: &Section<'_>) -> Option<MediaKind> {
+fn is_media<'a>(bundles: &Bundles<'a>, section: &Section<'a>) -> Option<MediaKind> {
     let kind = slot::media_kind(section)?;
     let has_codec = || !codecs::answer(section, kind, &[]).is_empty();
-    (remote::has_rtcp_mux(offer, section) && has_codec()).then_some(kind)
+    (bundles.has_rtcp_mux(*section) && has_codec()).then_some(kind)
 }
 
 fn media_purpose(

@@ -55,6 +55,7 @@ use tracing::debug;
 
 pub use description::{SdpType, SessionDescription};
 pub(crate) use local::LocalTransport;
+use remote::Bundles;
 pub(crate) use remote::{MAX_CANDIDATES, RemoteData, RemoteTransport};
 pub use state::SignalingState;
 
@@ -394,7 +395,7 @@ impl Negotiation {
         let offer = offer.clone();
         incoming::check_answer(&offer.session, &answer)?;
         remote::check_encryption(&answer)?;
-        let lead = remote::lead_section(&answer, |_, section| section.is_dtls_srtp());
+        let lead = remote::lead_section(&answer, Section::is_dtls_srtp);
         let lead = lead.and_then(|index| answer.sections().nth(index));
         let agreement = self.read_answer(&offer, &answer, lead)?;
         let slots = slot::answered(offer.slots.clone(), &answer);
@@ -467,13 +468,14 @@ impl Negotiation {
         remote: &Session,
         lead: Option<Section<'_>>,
     ) {
+        let bundles = Bundles::of(remote);
         self.sections.clear();
         for (slot, (ours, theirs)) in slots.iter().zip(local.sections().zip(remote.sections())) {
             let Some(transceiver) = slot.transceiver().and_then(|id| self.transceivers.get_mut(id))
             else {
                 continue;
             };
-            let shares = |lead| remote::shares_transport(remote, &lead, &theirs);
+            let shares = |lead| bundles.shares(&lead, &theirs);
             if transceiver.stopped || !lead.is_some_and(shares) {
                 continue;
             }

@@ -63,8 +63,9 @@ impl RemoteTransport {
     /// # Errors
     /// Something WebRTC cannot go without is missing.
     pub(crate) fn read(session: &Session, section: Section<'_>) -> Result<Self, Error> {
+        let bundles = Bundles::of(session);
         // A bundled section may leave out what the tagged section says for all (RFC 9143 §7.1.3).
-        let tagged = tagged_section(session, section);
+        let tagged = bundles.tagged(section);
         let ice = if section.ice_ufrag().is_some() { section } else { tagged };
         let (Some(ufrag), Some(pwd)) = (ice.ice_ufrag(), ice.ice_pwd()) else {
             return Err(Error::NoIceCredentials);
@@ -78,7 +79,7 @@ impl RemoteTransport {
         }
         // RFC 8122 §5.1: those of unknown hash functions are passed over.
         let fingerprints: Vec<Fingerprint> =
-            fingerprints(session, section).filter_map(|text| text.parse().ok()).collect();
+            fingerprints(&bundles, section).filter_map(|text| text.parse().ok()).collect();
         if fingerprints.is_empty() {
             return Err(Error::FingerprintUnsupported);
         }
@@ -114,25 +115,25 @@ pub(crate) fn data_section(session: &Session) -> Option<(usize, Section<'_>)> {
 /// that section has no candidates of its own, as under the policy max-bundle, there is only the tagged
 /// one's: it then cannot be rejected without rejecting the whole group (RFC 9143 §7.3.3), and browsers
 /// insist. It is accepted to carry the others.
-pub(crate) fn lead_section(
-    session: &Session,
-    is_acceptable: impl Fn(usize, &Section<'_>) -> bool,
+pub(crate) fn lead_section<'a>(
+    session: &'a Session,
+    is_acceptable: impl Fn(&Section<'a>) -> bool,
 ) -> Option<usize> {
     let (data, _) = data_section(session).unzip();
-    let could_accept = |index: usize, section: &Section<'_>| {
-        Some(index) == data || (!section.is_rejected() && is_acceptable(index, section))
+    let could_accept = |index: usize, section: &Section<'a>| {
+        Some(index) == data || (!section.is_rejected() && is_acceptable(section))
     };
-    let sections: Vec<(usize, Section<'_>)> = session.sections().enumerate().collect();
+    let sections: Vec<(usize, Section<'a>)> = session.sections().enumerate().collect();
     let acceptable = || sections.iter().filter(|(index, section)| could_accept(*index, section));
     let first = data.or_else(|| acceptable().next().map(|(index, _)| *index))?;
     let (_, first_section) = sections.get(first)?;
-    let Some(group) = group_of(session, first_section) else { return Some(first) };
-    let by_mid: BTreeMap<&str, (usize, Section<'_>)> = sections
+    let bundles = Bundles::of(session);
+    let Some(group) = bundles.group(first_section) else { return Some(first) };
+    let by_mid: BTreeMap<&str, (usize, Section<'a>)> = sections
         .iter()
         .filter_map(|(index, section)| Some((section.mid()?, (*index, *section))))
         .collect();
-    let in_group = |mid: &str| by_mid.get(mid).copied();
-    let mut mids = group.mids().filter_map(in_group);
+    let mut mids = group.mids().filter_map(|mid| by_mid.get(mid).copied());
     let (tag, tag_section) = mids.next()?;
     if could_accept(tag, &tag_section) {
         return Some(tag);
@@ -143,55 +144,70 @@ pub(crate) fn lead_section(
     Some(if can_carry && !stands_alone { tag } else { lead })
 }
 
-/// The sections that use the transport of `lead`: its BUNDLE group, or it alone.
-pub(crate) fn shares_transport(session: &Session, lead: &Section<'_>, other: &Section<'_>) -> bool {
-    match group_of(session, lead) {
-        Some(group) => group.mids().any(|mid| Some(mid) == other.mid()),
-        None => std::ptr::eq(lead.media, other.media),
+/// The BUNDLE groups of a description, looked up by section.
+pub(crate) struct Bundles<'a> {
+    /// By mid: its group, and the section whose transport the group shares, the first of it.
+    members: BTreeMap<&'a str, (Group<'a>, Option<Section<'a>>)>,
+}
+
+impl<'a> Bundles<'a> {
+    pub(crate) fn of(session: &'a Session) -> Self {
+        let sections: BTreeMap<&str, Section<'a>> =
+            session.sections().filter_map(|section| Some((section.mid()?, section))).collect();
+        let members = |group: Group<'a>| {
+            let tag = group.mids().next().and_then(|mid| sections.get(mid).copied());
+            group.mids().map(move |mid| (mid, (group, tag)))
+        };
+        Self { members: session.bundle_groups().flat_map(members).collect() }
     }
-}
 
-/// The BUNDLE group of a section.
-pub(crate) fn group_of<'a>(session: &'a Session, section: &Section<'_>) -> Option<Group<'a>> {
-    let mid = section.mid()?;
-    session.bundle_groups().find(|group| group.mids().any(|other| other == mid))
-}
+    fn member(&self, section: &Section<'_>) -> Option<&(Group<'a>, Option<Section<'a>>)> {
+        self.members.get(section.mid()?)
+    }
 
-/// RTP and RTCP on one port: without it the section is not for WebRTC (RFC 9429 §5.1.3). In a
-/// bundle-only section the tagged one may say it for all (RFC 8859).
-pub(crate) fn has_rtcp_mux(session: &Session, section: &Section<'_>) -> bool {
-    let tagged = || tagged_section(session, *section).rtcp_mux();
-    section.rtcp_mux() || (section.is_bundle_only() && tagged())
-}
+    /// The group of a section.
+    pub(crate) fn group(&self, section: &Section<'_>) -> Option<Group<'a>> {
+        self.member(section).map(|(group, _)| *group)
+    }
 
-/// The section whose transport `section` shares: the first of its BUNDLE group, else itself.
-fn tagged_section<'a>(session: &'a Session, section: Section<'a>) -> Section<'a> {
-    group_of(session, &section)
-        .and_then(|group| group.mids().next())
-        .and_then(|tag| session.sections().find(|section| section.mid() == Some(tag)))
-        .unwrap_or(section)
+    /// The section whose transport `section` shares: the tagged one of its group, else itself.
+    fn tagged(&self, section: Section<'a>) -> Section<'a> {
+        self.member(&section).and_then(|(_, tag)| *tag).unwrap_or(section)
+    }
+
+    /// Whether a section uses the transport of `lead`: it is in the same group, or the same.
+    pub(crate) fn shares(&self, lead: &Section<'_>, section: &Section<'_>) -> bool {
+        std::ptr::eq(lead.media, section.media)
+            || self.group(lead).is_some_and(|group| self.group(section) == Some(group))
+    }
+
+    /// RTP and RTCP on one port: without it the section is not for WebRTC (RFC 9429 §5.1.3). For a
+    /// bundle-only section the tagged one may say it (RFC 8859).
+    pub(crate) fn has_rtcp_mux(&self, section: Section<'a>) -> bool {
+        section.rtcp_mux() || (section.is_bundle_only() && self.tagged(section).rtcp_mux())
+    }
 }
 
 /// The fingerprints that hold for a section: its own, the session's, or those of the tagged section.
 fn fingerprints<'a>(
-    session: &'a Session,
+    bundles: &Bundles<'a>,
     section: Section<'a>,
 ) -> impl Iterator<Item = &'a str> + use<'a> {
-    let tagged = tagged_section(session, section);
     let has_own = section.fingerprints().next().is_some();
-    let from = if has_own { section } else { tagged };
+    let from = if has_own { section } else { bundles.tagged(section) };
     from.fingerprints().take(MAX_FINGERPRINTS)
 }
 
 /// A section that wants media or data without DTLS refuses the whole description (RFC 8827 §6.5):
 /// who asks for it has not understood whom it talks to.
 pub(crate) fn check_encryption(session: &Session) -> Result<(), Error> {
+    let bundles = Bundles::of(session);
     let mut sections = session.sections().filter(|section| !section.is_rejected());
-    sections.try_for_each(|section| is_encrypted(session, section))
+    sections.try_for_each(|section| is_encrypted(&bundles, section))
 }
 
-fn is_encrypted(session: &Session, section: Section<'_>) -> Result<(), Error> {
-    let has_fingerprint = fingerprints(session, section).next().is_some();
+fn is_encrypted<'a>(bundles: &Bundles<'a>, section: Section<'a>) -> Result<(), Error> {
+    let has_fingerprint = fingerprints(bundles, section).next().is_some();
     if section.media.protocol.starts_with("RTP/") {
         return Err(if section.has_sdes() { Error::Sdes } else { Error::NotEncrypted });
     }

@@ -7,6 +7,7 @@ use rand::SeedableRng;
 use super::*;
 
 mod browsers;
+mod hostile;
 mod media;
 mod simulcast;
 

@@ -13,6 +13,7 @@ mod calls;
 mod closing;
 mod hostile;
 mod liveness;
+mod media;
 mod net;
 mod traps;
 mod trickle;
