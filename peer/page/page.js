@@ -1,59 +1,82 @@
-// What the page shows, and what its buttons do.
-// connection.js speaks with the peer, transfer.js moves files.
+// The main page: what it shows, and what its buttons do.
+// connection.js speaks with the peer, capture.js with the camera, transfer.js moves files.
 
+import { Capture, buttons } from '/capture.js';
 import { Connection } from '/connection.js';
+import { MediaTable, connectionNumbers, encryption, endpoint } from '/statistics.js';
 import { MAX_FILE, sendAndReturn, sha256 } from '/transfer.js';
+import { $, NOTHING, Screen, fail, files, line, milliseconds, octets } from '/view.js';
 
-const $ = id => document.getElementById(id);
-const NOTHING = '–';
 const REFRESH = 500; // ms between looks at the statistics
-const MAX_LINES = 500; // kept in the chat
+
+const capture = new Capture();
+const screen = new Screen();
+const table = new MediaTable();
 
 let connection = null;
+let connecting = null; // the promise of it
 let chat = null;
 let transfer = null; // AbortController of the file on its way
 let timer = 0;
 let before = null; // the statistics of the last look, for rates
+let sending = {}; // by kind: the transceiver
+let watching = []; // the transceivers
 
 // The connection
 
-$('connect').onclick = async () => {
+$('connect').onclick = () => connect().catch(() => {}); // the reason is shown
+$('disconnect').onclick = () => connection?.close();
+addEventListener('pagehide', () => connection?.close());
+
+/** Resolves once there is a connection, which may be the one there was. */
+function connect() {
+  if (!connecting) {
+    connecting = open();
+    connecting.catch(() => { connecting = null; });
+  }
+  return connecting;
+}
+
+async function open() {
   const mine = connection = new Connection();
   fail('');
   reset();
   controls();
   mine.addEventListener('state', () => connection === mine && show(mine.state));
   mine.addEventListener('closed', () => connection === mine && ended());
+  mine.addEventListener('track', ({ track }) => connection === mine && screen.show(track));
   show('connecting');
   try {
     const { channel, milliseconds } = await mine.open('chat');
     chat = channel;
-    chat.onmessage = ({ data }) => received(data);
+    chat.onmessage = ({ data }) => line('theirs', typeof data === 'string' ? data : `${data.byteLength} octets`);
     chat.onclose = () => connection === mine && mine.lost();
     $('time-to-open').textContent = `${milliseconds.toFixed(milliseconds < 100 ? 1 : 0)} ms`;
     $('session').textContent = new URL(mine.session).pathname;
-    note('The channel is open.');
+    line('note', 'The channel is open.');
     timer = setInterval(refresh, REFRESH);
     controls();
     show(mine.state);
-    $('chat-input').focus();
+    if (document.activeElement === document.body || document.activeElement === $('connect')) $('chat-input').focus();
     await refresh();
     await showPeerPair(mine);
   } catch (error) {
-    if (connection !== mine) return; // disconnected meanwhile
+    if (connection !== mine) throw error; // disconnected meanwhile
     fail(error.message);
     await mine.close();
+    throw error;
   }
-};
-
-$('disconnect').onclick = () => connection?.close();
-addEventListener('pagehide', () => connection?.close());
+}
 
 function ended() {
-  if (chat) note('The connection is closed.');
+  if (chat) line('note', 'The connection is closed.');
   clearInterval(timer);
   transfer?.abort();
-  connection = chat = null;
+  connection = connecting = chat = null;
+  sending = {};
+  watching = [];
+  capture.set({});
+  screen.clear();
   controls();
 }
 
@@ -64,39 +87,104 @@ function show(connectionState) {
   $('state').textContent = state;
 }
 
-function fail(reason) {
-  $('error').textContent = reason;
-  $('error').hidden = !reason;
-}
-
 function controls() {
   const open = chat?.readyState === 'open';
   $('connect').disabled = Boolean(connection);
   $('disconnect').disabled = !connection;
   for (const id of ['chat-input', 'chat-send']) $(id).disabled = !open;
   $('file-input').disabled = !open || Boolean(transfer);
+  document.body.dataset.call = capture.video ? 'video' : capture.audio ? 'voice' : watching.length ? 'watch' : 'none';
+  $('watch').setAttribute('aria-pressed', watching.length > 0);
+  $('hangup').disabled = document.body.dataset.call === 'none';
 }
 
 function reset() {
   for (const id of ['time-to-open', 'pair', 'peer-pair', 'encryption', 'session']) $(id).textContent = NOTHING;
   for (const cell of document.querySelectorAll('#statistics dd')) cell.textContent = NOTHING;
+  table.clear();
   before = null;
+}
+
+// Voice and video: our tracks go to the peer, which sends them back
+
+buttons(capture, async () => {
+  await connect();
+  await watch(false);
+});
+
+capture.addEventListener('change', async () => {
+  controls();
+  const mine = connection;
+  if (!mine) return;
+  try {
+    await mine.change(() => {
+      for (const kind of ['audio', 'video']) {
+        const track = capture[kind];
+        if (sending[kind] && sending[kind].sender.track !== track) {
+          stop(sending[kind]);
+          delete sending[kind];
+        }
+        if (track && !sending[kind]) sending[kind] = mine.send(track, capture.stream, true);
+      }
+    });
+  } catch (error) {
+    if (connection !== mine) return;
+    fail(error.message);
+    sending = {};
+    if (capture.audio || capture.video) await capture.set({});
+  }
+});
+
+function stop(transceiver) {
+  screen.hide(transceiver.receiver.track);
+  transceiver.stop();
+}
+
+// Watch: the peer sends what it has
+
+$('watch').onclick = async () => {
+  fail('');
+  $('watch').disabled = true;
+  try {
+    await connect();
+    await watch(!watching.length);
+  } catch (error) {
+    fail(error.message);
+  } finally {
+    $('watch').disabled = false;
+  }
+};
+// Besides what capture.js makes of it.
+$('hangup').addEventListener('click', () => watch(false).catch(error => fail(error.message)));
+
+async function watch(on) {
+  const mine = connection;
+  if (!mine || on === watching.length > 0) return;
+  if (on) {
+    await capture.set({});
+    watching = await mine.change(() => ['audio', 'video'].map(kind => mine.receive(kind)));
+  } else {
+    const old = watching;
+    watching = [];
+    await mine.change(() => old.forEach(stop));
+  }
+  controls();
 }
 
 // Statistics
 
 async function refresh() {
   const mine = connection;
-  const now = await mine?.statistics();
-  if (!now || connection !== mine) return;
+  const reports = await mine?.reports();
+  if (!reports || connection !== mine) return;
+  table.update(reports);
+  const now = connectionNumbers(reports);
   if (now.local && now.remote) $('pair').textContent = `${endpoint(now.local)} ↔ ${endpoint(now.remote)}`;
-  const versions = { FEFD: 'DTLS 1.2', FEFC: 'DTLS 1.3' };
-  const encryption = [versions[now.version], now.cipher].filter(Boolean).join(', ');
-  if (encryption) $('encryption').textContent = encryption;
+  $('encryption').textContent = encryption(now) || NOTHING;
   const time = performance.now();
   const rate = name => before && time > before.time && now[name] !== undefined
     ? `${octets((now[name] - before[name]) / (time - before.time) * 1000)}/s` : NOTHING;
-  $('stat-rtt').textContent = now.roundTrip === undefined ? NOTHING : `${(now.roundTrip * 1000).toFixed(1)} ms`;
+  $('stat-rtt').textContent = now.roundTrip === undefined ? NOTHING : milliseconds(now.roundTrip);
   $('stat-sent').textContent = octets(now.sent ?? 0);
   $('stat-received').textContent = octets(now.received ?? 0);
   $('stat-rate-out').textContent = rate('sent');
@@ -112,19 +200,6 @@ async function showPeerPair(mine) {
   if (pair && connection === mine) $('peer-pair').textContent = `${pair.local} ↔ ${pair.remote}`;
 }
 
-function endpoint({ address, ip, port, candidateType }) {
-  const host = address || ip;
-  const name = host ? (host.includes(':') ? `[${host}]` : host) : 'hidden';
-  return `${name}:${port} (${candidateType})`;
-}
-
-function octets(count) {
-  const units = ['B', 'kB', 'MB', 'GB'];
-  let unit = 0;
-  while (count >= 1000 && unit < units.length - 1) { count /= 1000; unit++; }
-  return `${count.toFixed(unit && count < 100 ? 1 : 0)} ${units[unit]}`;
-}
-
 // Chat
 
 $('chat-form').onsubmit = event => {
@@ -136,40 +211,9 @@ $('chat-form').onsubmit = event => {
   $('chat-input').value = '';
 };
 
-const received = data => line('theirs', typeof data === 'string' ? data : `${data.byteLength} octets`);
-const note = text => line('note', text);
-
-function line(kind, text) {
-  const item = document.createElement('li');
-  item.className = kind;
-  item.textContent = text;
-  const log = $('chat-log');
-  log.append(item);
-  while (log.childElementCount > MAX_LINES) log.firstElementChild.remove();
-  log.scrollTop = log.scrollHeight;
-}
-
 // Files
 
-$('file-input').onchange = ({ target }) => {
-  const [file] = target.files;
-  target.value = ''; // so that the same file can be chosen again
-  if (file) send(file);
-};
-
-const drop = $('drop');
-for (const kind of ['dragenter', 'dragover']) {
-  drop.addEventListener(kind, event => { event.preventDefault(); drop.classList.add('over'); });
-}
-for (const kind of ['dragleave', 'drop']) drop.addEventListener(kind, () => drop.classList.remove('over'));
-drop.addEventListener('drop', event => {
-  event.preventDefault();
-  const [file] = event.dataTransfer.files;
-  if (file && !$('file-input').disabled) send(file);
-});
-// A file dropped beside the box must not replace the page.
-for (const kind of ['dragover', 'drop']) addEventListener(kind, event => event.preventDefault());
-
+files(send);
 $('file-cancel').onclick = () => transfer?.abort();
 
 async function send(file) {
@@ -218,6 +262,13 @@ function progress(file, sent, returned) {
     $(`text-${id}`).textContent = `${Math.floor(part * 100)} %`;
   }
 }
+
+// Rooms
+
+$('room-form').onsubmit = event => {
+  event.preventDefault();
+  location.href = `/room/${encodeURIComponent($('room-name').value)}`;
+};
 
 show('new');
 controls();

@@ -4,7 +4,7 @@
 //! a page of theirs and answers with JSON, and every case runs in both. [`harness`] starts and ends
 //! processes; [`answering`] holds the cases where the browser offers and the `peer` program answers,
 //! [`offering`] those where we offer, in this process; [`media`] those with sound and pictures; [`page`]
-//! presses the buttons of the page itself.
+//! presses the buttons of the page itself, and [`room`] those of two tabs in a room.
 
 #![allow(
     missing_docs,
@@ -17,11 +17,13 @@
 
 mod answering;
 mod devices;
+mod driven;
 mod harness;
 mod media;
 mod offering;
 mod page;
 mod relay;
+mod room;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -77,6 +79,12 @@ fn main() -> ExitCode {
         let runtime = Arc::clone(&runtime);
         trials.push(Trial::test(format!("page::{name}"), move || {
             runtime.block_on(page::run(*case)).map_err(Into::into)
+        }));
+    }
+    for (name, case) in room::CASES {
+        let runtime = Arc::clone(&runtime);
+        trials.push(Trial::test(format!("room::{name}"), move || {
+            runtime.block_on(room::run(*case)).map_err(Into::into)
         }));
     }
     // Every trial holds a share of its lab; the last one to go ends the browser.

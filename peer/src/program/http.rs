@@ -8,49 +8,45 @@
 //!  DELETE /session/ID                                204
 //! ```
 //!
+//!  GET    /room/NAME, /room/NAME/socket              two browsers in a room; see [`socket`]
+//!
 //! Refusals, each with a reason in plain text: 400 what was sent makes no sense, 404 no such
-//! session, 413 larger than [`MAX_BODY`], 415 another content type, 503 too many sessions.
+//! session, 413 too large, 415 another content type, 503 too many sessions.
 //!
 //! A page of another origin can use this only if the program was started with `--cors`: the
 //! content types above make browsers ask first, and without CORS the answer is no.
 //!
 //! Book: "Thirty seconds of a call".
 
-use std::time::Duration;
-
-use axum::body::{Body, Bytes};
+use axum::body::Body;
+use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use futures_util::StreamExt;
-use peer::{Error, IceCandidate};
+use peer::Error;
 use tower_http::cors::{Any, CorsLayer};
 
-use super::page;
 use super::report::Report;
-use super::sessions::{Refusal as SessionRefusal, Session, Sessions};
+use super::request::{Refusal, SDP, SDP_FRAGMENT, text};
+use super::room::{self, Rooms};
+use super::sessions::{Refusal as SessionRefusal, Sessions};
+use super::trickle::add_candidates;
+use super::{page, socket};
 
-/// The largest body, in octets. Offers of browsers have a few thousand.
-const MAX_BODY: usize = 256 << 10;
-
-/// How much of a larger body is read and thrown away: a client that is still sending might
-/// otherwise not see the answer.
-const MAX_DISCARDED: usize = 16 << 20;
-
-/// How long a client may take to send a body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-
-const SDP: &str = "application/sdp";
-const SDP_FRAGMENT: &str = "application/trickle-ice-sdpfrag";
-
-/// The whole service, page included.
-pub(super) fn router(sessions: Sessions, cors: bool) -> Router {
+/// The whole service, pages included.
+pub(super) fn router(sessions: Sessions, rooms: Rooms, cors: bool) -> Router {
     let router = Router::new()
         .route("/offer", post(offer))
         .route("/session/{id}", get(describe).post(renegotiate).patch(trickle).delete(end))
         .with_state(sessions)
+        .route("/room/{name}", get(room))
+        .route(
+            "/room/{name}/socket",
+            get(move |headers, name, rooms, upgrade| enter(headers, name, rooms, upgrade, cors)),
+        )
+        .with_state(rooms)
         .merge(page::routes());
     if !cors {
         return router;
@@ -64,18 +60,6 @@ pub(super) fn router(sessions: Sessions, cors: bool) -> Router {
             // A page from the internet asks for leave to reach a local address.
             .allow_private_network(true),
     )
-}
-
-/// A refused request: the status, and the reason in plain text.
-#[derive(Debug)]
-struct Refusal(StatusCode, String);
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let Refusal(status, mut reason) = self;
-        reason.push('\n');
-        (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], reason).into_response()
-    }
 }
 
 impl From<SessionRefusal> for Refusal {
@@ -106,6 +90,33 @@ impl From<Error> for Refusal {
 
 fn no_session() -> Refusal {
     Refusal(StatusCode::NOT_FOUND, "there is no such session (any more)".into())
+}
+
+async fn room(Path(name): Path<String>) -> Result<Response, Refusal> {
+    valid(&name)?;
+    Ok(page::room())
+}
+
+async fn enter(
+    headers: HeaderMap,
+    Path(name): Path<String>,
+    State(rooms): State<Rooms>,
+    upgrade: WebSocketUpgrade,
+    any_origin: bool,
+) -> Result<Response, Refusal> {
+    valid(&name)?;
+    if !any_origin && !socket::is_same_origin(&headers) {
+        let reason = "pages of other origins may not enter rooms";
+        return Err(Refusal(StatusCode::FORBIDDEN, reason.into()));
+    }
+    Ok(socket::enter(upgrade, &rooms, &name))
+}
+
+fn valid(name: &str) -> Result<(), Refusal> {
+    if room::is_name(name) {
+        return Ok(());
+    }
+    Err(Refusal(StatusCode::NOT_FOUND, room::Refusal::Name.to_string()))
 }
 
 async fn offer(
@@ -142,41 +153,8 @@ async fn trickle(
     let fragment = text(&headers, body, SDP_FRAGMENT).await?;
     let fragment = sdp::Fragment::parse(&fragment)
         .map_err(|error| Refusal(StatusCode::BAD_REQUEST, error.to_string()))?;
-    add_candidates(&session, &fragment).await?;
+    add_candidates(session.connection(), &fragment).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Adds the candidates of a fragment: those of each section, and those that stand above the first,
-/// as a client with only one section may write them.
-async fn add_candidates(session: &Session, fragment: &sdp::Fragment) -> Result<(), Refusal> {
-    let mut candidates = Vec::new();
-    let mut add = |candidate: &str, mid: Option<&str>, index: usize, fragment: Option<&str>| {
-        candidates.push(IceCandidate {
-            candidate: candidate.to_owned(),
-            sdp_mid: mid.map(str::to_owned),
-            sdp_m_line_index: u16::try_from(index).ok(),
-            username_fragment: fragment.map(str::to_owned),
-        });
-    };
-    for candidate in fragment.candidates() {
-        add(candidate, None, 0, fragment.ice_ufrag());
-    }
-    for (index, section) in fragment.sections().enumerate() {
-        for candidate in section.candidates() {
-            add(candidate, section.mid(), index, section.ice_ufrag());
-        }
-        if section.end_of_candidates() {
-            // The empty candidate means the end (W3C WebRTC §4.8.1.1).
-            add("", section.mid(), index, section.ice_ufrag());
-        }
-    }
-    if fragment.media.is_empty() && fragment.end_of_candidates() {
-        add("", None, 0, fragment.ice_ufrag());
-    }
-    for candidate in candidates {
-        session.connection().add_ice_candidate(candidate).await?;
-    }
-    Ok(())
 }
 
 async fn describe(
@@ -196,43 +174,4 @@ async fn end(
     let session = sessions.remove(&id).ok_or_else(no_session)?;
     session.connection().close().await;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// The body of a request as text, if it is of the type expected and not too large.
-async fn text(headers: &HeaderMap, body: Body, content_type: &str) -> Result<String, Refusal> {
-    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    // Parameters may follow: `application/sdp; charset=utf-8`.
-    let essence = given.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case(content_type) {
-        let reason = format!("the content type must be {content_type}");
-        return Err(Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason));
-    }
-    let body = tokio::time::timeout(BODY_TIMEOUT, read(body)).await.map_err(|_| {
-        Refusal(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time".into())
-    })??;
-    String::from_utf8(body)
-        .map_err(|_| Refusal(StatusCode::BAD_REQUEST, "the body is not UTF-8".into()))
-}
-
-async fn read(body: Body) -> Result<Vec<u8>, Refusal> {
-    let mut chunks = body.into_data_stream();
-    let mut octets = Vec::new();
-    let mut length = 0;
-    while let Some(chunk) = chunks.next().await {
-        let chunk: Bytes = chunk.map_err(|error| {
-            Refusal(StatusCode::BAD_REQUEST, format!("the body cannot be read: {error}"))
-        })?;
-        length += chunk.len();
-        if length > MAX_DISCARDED {
-            break;
-        }
-        if length <= MAX_BODY {
-            octets.extend_from_slice(&chunk);
-        }
-    }
-    if length > MAX_BODY {
-        let reason = format!("the body has more than {MAX_BODY} octets");
-        return Err(Refusal(StatusCode::PAYLOAD_TOO_LARGE, reason));
-    }
-    Ok(octets)
 }

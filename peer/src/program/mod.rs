@@ -3,6 +3,7 @@
 //! ```text
 //!  serve:  http ► sessions ► PeerConnection ► echo, on every channel
 //!                                           ► media, sent and received
+//!          room ► socket            between two browsers
 //!          page (HTML, CSS, JavaScript)
 //!  call:   signalling (HTTP client) ► PeerConnection ► chat | transfer | media
 //! ```
@@ -23,9 +24,13 @@ mod http;
 mod media;
 mod page;
 mod report;
+mod request;
+mod room;
 mod sessions;
 mod signalling;
+mod socket;
 mod transfer;
+mod trickle;
 
 /// Octets that SCTP may hold for a peer that does not acknowledge. The default is made for
 /// applications that cannot wait; this one does.

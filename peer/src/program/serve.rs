@@ -16,6 +16,7 @@ use super::cli::{Listen, ServeArgs};
 use super::failure::{Explain, Failure};
 use super::media::recorder::Recorder;
 use super::media::stage::{self, Studio};
+use super::room::Rooms;
 use super::sessions::Sessions;
 use super::{connections, http};
 
@@ -43,7 +44,8 @@ pub(crate) async fn serve(arguments: ServeArgs) -> Result<(), Failure> {
     info!(udp_port = endpoint.port(), "serving");
 
     let sessions = Sessions::new(endpoint.clone(), arguments.max_sessions, studio);
-    let router = http::router(sessions, arguments.cors);
+    let rooms = Rooms::new();
+    let router = http::router(sessions, rooms.clone(), arguments.cors);
     let (stop, stopping) = watch::channel(false);
     let mut servers = JoinSet::new();
     for listener in listeners {
@@ -53,6 +55,7 @@ pub(crate) async fn serve(arguments: ServeArgs) -> Result<(), Failure> {
     interrupt().await?;
     info!("closing");
     stop.send_replace(true);
+    rooms.close();
     let farewell = async {
         endpoint.close().await;
         servers.join_all().await;
