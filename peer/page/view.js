@@ -60,7 +60,8 @@ export class Screen {
   #stream = new MediaStream();
 
   constructor() {
-    $('sound').onclick = () => this.#play(false);
+    // Any press will do, not only the button's.
+    addEventListener('click', () => $('sound').hidden || this.#play(false));
     this.clear();
   }
 

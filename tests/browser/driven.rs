@@ -37,7 +37,8 @@ impl Page {
         // What it still prints must go somewhere, or it would stop at a full pipe.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let profile = tempfile::tempdir().unwrap();
-        let mut flags: Vec<String> = chromium_flags(setup != Setup::Plain).into_iter().map(str::to_owned).collect();
+        let mut flags: Vec<String> =
+            chromium_flags(setup != Setup::Plain).into_iter().map(str::to_owned).collect();
         flags.push(format!("--user-data-dir={}", profile.path().display()));
         if setup == Setup::Filmed {
             let (sound, picture) =
@@ -101,7 +102,10 @@ impl Page {
 }
 
 /// Asks again and again until there is an answer; a minute is longer than anything here takes.
-pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut ask: impl FnMut() -> F,
+) -> T {
     let begun = Instant::now();
     loop {
         if let Some(answer) = ask().await {

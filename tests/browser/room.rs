@@ -90,7 +90,8 @@ impl Room {
     async fn receives(&self, tab: usize, kinds: &str) {
         let page = self.at(tab).await;
         eventually(&format!("tab {tab} receives {kinds}"), async || {
-            let receiving = page.run("return document.body.querySelector('#screen').dataset.receiving").await;
+            let receiving =
+                page.run("return document.body.querySelector('#screen').dataset.receiving").await;
             (receiving == kinds).then_some(())
         })
         .await;
@@ -161,7 +162,8 @@ const LISTEN: &str = "
     };";
 
 async fn chat(room: &Room) {
-    for (from, to, line) in [(FIRST, SECOND, "hello over there"), (SECOND, FIRST, "größer 🎈")] {
+    for (from, to, line) in [(FIRST, SECOND, "hello over there"), (SECOND, FIRST, "größer 🎈")]
+    {
         let page = room.at(from).await;
         page.type_into("#chat-input", line).await;
         page.click("#chat-send").await;

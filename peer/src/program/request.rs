@@ -37,7 +37,11 @@ impl IntoResponse for Refusal {
 }
 
 /// The body of a request as text, if it is of the type expected and not too large.
-pub(super) async fn text(headers: &HeaderMap, body: Body, content_type: &str) -> Result<String, Refusal> {
+pub(super) async fn text(
+    headers: &HeaderMap,
+    body: Body,
+    content_type: &str,
+) -> Result<String, Refusal> {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     // Parameters may follow: `application/sdp; charset=utf-8`.
     let essence = given.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
