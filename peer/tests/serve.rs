@@ -19,13 +19,15 @@ use peer::Message;
 use reqwest::StatusCode;
 
 #[tokio::test]
-async fn the_page_is_whole_and_needs_nothing_from_elsewhere() {
+async fn the_pages_are_whole_and_need_nothing_from_elsewhere() {
     let server = Server::start(&[]);
-    let page = http().get(server.at("/")).send().await.unwrap();
-    assert_eq!(page.status(), StatusCode::OK);
-    assert!(page.headers()["content-security-policy"].to_str().unwrap().contains("'none'"));
-    let html = page.text().await.unwrap();
-    let mut pending = vec![html];
+    let mut pending = Vec::new();
+    for path in ["/", "/room/tea", "/live"] {
+        let page = http().get(server.at(path)).send().await.unwrap();
+        assert_eq!(page.status(), StatusCode::OK);
+        assert!(page.headers()["content-security-policy"].to_str().unwrap().contains("'none'"));
+        pending.push(page.text().await.unwrap());
+    }
     let mut seen = Vec::new();
     while let Some(text) = pending.pop() {
         assert!(!text.contains("https://"), "the page refers to another server");
@@ -46,7 +48,7 @@ async fn the_page_is_whole_and_needs_nothing_from_elsewhere() {
             }
         }
     }
-    assert_eq!(seen.len(), 4, "{seen:?}");
+    assert_eq!(seen.len(), 11, "{seen:?}");
 }
 
 #[tokio::test]
