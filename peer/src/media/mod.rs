@@ -2,6 +2,8 @@
 //!
 //! Book: the chapters on RTP and on feedback.
 
+#[allow(dead_code, unused_imports)]
+pub(crate) mod congestion;
 mod error;
 #[allow(dead_code)]
 pub(crate) mod parameters;
