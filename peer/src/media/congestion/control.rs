@@ -34,6 +34,9 @@ const MAX_ROUND_TRIP: Duration = Duration::from_secs(2);
 /// Feedback worked, then none for so long while we sent: half of the rate, each time anew.
 const SILENCE: Duration = Duration::from_secs(2);
 
+/// While packets stand in a queue for longer, a probe would only push aside what others sent.
+const MAX_STANDING_MILLISECONDS: f64 = 50.0;
+
 /// How the peer tells what arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Feedback {
@@ -211,7 +214,9 @@ impl CongestionControl {
             max: self
                 .receiver_limit
                 .map_or(self.bounds.max(), |limit| limit.min(self.bounds.max())),
-            is_calm: self.detector.usage() == Usage::Normal && self.loss.cap().is_none(),
+            is_calm: self.detector.usage() == Usage::Normal
+                && self.trendline.standing() < MAX_STANDING_MILLISECONDS
+                && self.loss.cap().is_none(),
             limited_since: self.application.since(),
         }
     }

@@ -140,7 +140,9 @@ impl Prober {
         let (rate, shown) = (probe.rate, meter.result(probe.packets, probe.octets)?);
         tracing::debug!(probe = rate.as_bps(), shown = shown.rate.as_bps(), "probe answered");
         if shown.rate >= rate * PASSED && rate < max {
-            self.rest = MIN_REST;
+            if self.before_drop.is_none() {
+                self.rest = MIN_REST;
+            }
             self.state = State::Planned(max.min(shown.rate * NEXT));
         } else {
             self.rest(now);
@@ -153,10 +155,14 @@ impl Prober {
         if to >= from * DROP {
             return;
         }
-        self.before_drop.get_or_insert(from);
-        if !matches!(self.state, State::Waiting) {
+        // Once more before it has recovered: what a probe got then was somebody else's, and the
+        // rests go on growing.
+        if self.before_drop.is_none() {
+            self.before_drop = Some(from);
             self.rest = MIN_REST;
-            self.state = State::Resting { until: now + MIN_REST };
+        }
+        if !matches!(self.state, State::Waiting) {
+            self.rest(now);
         }
     }
 

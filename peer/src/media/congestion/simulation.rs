@@ -355,9 +355,10 @@ fn the_queue_drains_after_over_use() {
             simulation.run(20);
             assert!(simulation.longest_queue(20, 23) > Duration::from_millis(100));
             assert!(simulation.longest_queue(25, 40) < Duration::from_millis(250));
-            let drained =
-                simulation.part(23, 40).iter().filter(|(_, queue)| queue.as_millis() < 60);
-            assert!(drained.count() > 17_000 * 3 / 4);
+            // It is slow work: 15 % below the capacity, a full queue of 300 ms takes seconds.
+            let shortest = simulation.part(23, 32).iter().map(|(_, queue)| *queue).min();
+            assert!(shortest.is_some_and(|queue| queue < Duration::from_millis(60)));
+            assert!(simulation.dropped < 20);
             assert!((200..=520).contains(&simulation.mean(25, 40)));
             simulation.path.competing = 0;
             simulation.run(40);

@@ -31,6 +31,10 @@ const FULL_TRUST: u32 = 60;
 /// Makes slopes comparable with the detector's thresholds, which are in milliseconds.
 const GAIN: f64 = 4.0;
 
+/// The least delay is forgotten so fast, per millisecond: clocks drift, and a path may have become
+/// longer for good.
+const FORGETTING: f64 = 0.005;
+
 /// The delay's recent course.
 #[derive(Debug, Default)]
 pub(super) struct Trendline {
@@ -39,6 +43,8 @@ pub(super) struct Trendline {
     /// Sum of all variations: the one-way delay, but for a constant. Milliseconds.
     delay: f64,
     smoothed: f64,
+    /// What the delay was when queues were emptiest.
+    least: f64,
     /// Arrival since the origin, and smoothed delay; milliseconds. At most `WINDOW`.
     points: VecDeque<(f64, f64)>,
     slope: f64,
@@ -49,6 +55,8 @@ impl Trendline {
     pub(super) fn update(&mut self, spacing: &Spacing) -> f64 {
         self.spacings = self.spacings.saturating_add(1).min(FULL_TRUST);
         self.delay += spacing.arrived_milliseconds - spacing.sent_milliseconds;
+        self.least += FORGETTING * spacing.arrived_milliseconds.max(0.0);
+        self.least = self.least.min(self.delay);
         self.smoothed = SMOOTHING * self.smoothed + (1.0 - SMOOTHING) * self.delay;
         let origin = *self.origin.get_or_insert(spacing.arrived_at);
         let arrived = spacing.arrived_at.milliseconds_since(origin);
@@ -60,6 +68,11 @@ impl Trendline {
             self.slope = slope(&self.points).unwrap_or(self.slope);
         }
         f64::from(self.spacings) * self.slope * GAIN
+    }
+
+    /// How long packets seem to stand in queues, beyond the least seen of late; milliseconds.
+    pub(super) fn standing(&self) -> f64 {
+        self.smoothed - self.least
     }
 }
 
@@ -98,6 +111,28 @@ mod tests {
         assert!(trend(0.0, 100).abs() < 1e-9);
         // Ten per cent more than passes: a slope of 1/11 once smoothing has caught up.
         assert!((trend(1.0, 200) - 240.0 / 11.0).abs() < 0.5);
+    }
+
+    #[test]
+    fn what_stands_in_queues_is_seen_and_slowly_taken_for_granted() {
+        let mut trendline = Trendline::default();
+        let mut arrived_at = RemoteTime(0);
+        let mut standing = Vec::new();
+        for (groups, arrived_milliseconds) in [(100, 10.0), (20, 15.0), (100, 10.0), (2_000, 10.0)]
+        {
+            for _ in 0..groups {
+                arrived_at.0 += 10_000;
+                let sent_milliseconds = 10.0;
+                let _ = trendline.update(&Spacing {
+                    sent_milliseconds,
+                    arrived_milliseconds,
+                    arrived_at,
+                });
+            }
+            standing.push(trendline.standing());
+        }
+        let expected = [0.0, 59.0, 93.0, 0.0];
+        assert!(standing.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1.0), "{standing:?}");
     }
 
     #[test]
