@@ -354,9 +354,12 @@ fn the_queue_drains_after_over_use() {
             simulation.path.competing = 500_000;
             simulation.run(20);
             assert!(simulation.longest_queue(20, 23) > Duration::from_millis(100));
-            assert!(simulation.longest_queue(25, 40) < Duration::from_millis(250));
+            // A probe for the rate of before may fill it again for a moment, ever more rarely.
+            let long = Duration::from_millis(150);
+            let filled = simulation.part(25, 40).iter().filter(|(_, queue)| *queue > long).count();
+            assert!(filled < 15_000 / 2, "{filled} ms");
             // It is slow work: 15 % below the capacity, a full queue of 300 ms takes seconds.
-            let shortest = simulation.part(23, 32).iter().map(|(_, queue)| *queue).min();
+            let shortest = simulation.part(23, 40).iter().map(|(_, queue)| *queue).min();
             assert!(shortest.is_some_and(|queue| queue < Duration::from_millis(60)));
             assert!(simulation.dropped < 20);
             assert!((200..=520).contains(&simulation.mean(25, 40)));
