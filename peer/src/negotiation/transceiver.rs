@@ -244,6 +244,7 @@ impl Transceivers {
         self.before = Some(self.all.iter().map(before).collect());
     }
 
+    // ANCHOR: roll_back
     /// Takes the exchange back (RFC 9429 §5.7): sections that were new are forgotten, and with them the
     /// transceivers the offer made, unless the application wants to send on them.
     pub(crate) fn roll_back(&mut self) {
@@ -268,6 +269,7 @@ impl Transceivers {
             transceiver.is_track_untold &= transceiver.is_receiving;
         }
     }
+    // ANCHOR_END: roll_back
 
     /// An exchange is complete, and `living` have a section. Those that had one are stopped
     /// (RFC 9429 §5.11); what was stopped before is forgotten now.

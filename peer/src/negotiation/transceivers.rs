@@ -102,6 +102,7 @@ impl Negotiation {
         self.transceivers.poll_track()
     }
 
+    // ANCHOR: needs_negotiation
     /// Whether what is wanted differs from what is agreed on (W3C webrtc-pc §4.7.3).
     pub(crate) fn needs_negotiation(&self) -> bool {
         let has_data = self.slots.iter().any(|slot| slot.purpose == Purpose::Data);
@@ -116,6 +117,7 @@ impl Negotiation {
             }
         })
     }
+    // ANCHOR_END: needs_negotiation
 
     /// Whether the descriptions in force say this direction of a section as well as they can.
     fn is_said(&self, index: usize, wanted: Direction) -> bool {

@@ -143,6 +143,7 @@ fn a_waiting_transceiver_takes_the_peers_section() {
 }
 
 #[test]
+// ANCHOR: glare
 fn trap_glare_with_media_ends_with_one_section_for_each_kind() {
     let (mut polite, mut impolite) = (fresh(1), fresh(2));
     audio_and_video(&mut polite);
@@ -156,6 +157,7 @@ fn trap_glare_with_media_ends_with_one_section_for_each_kind() {
     assert_eq!(current(&impolite), [Some(SendRecv); 2]);
     assert!(!polite.needs_negotiation() && !impolite.needs_negotiation());
 }
+// ANCHOR_END: glare
 
 #[test]
 fn a_rollback_forgets_sections_and_transceivers_of_the_offer() {
