@@ -246,6 +246,26 @@ mod tests {
     }
 
     #[test]
+    fn temporary() {
+        let mut w = super::super::file::IvfWriter::new(
+            std::fs::File::create("/tmp/files-pattern.ivf").unwrap(),
+            Codec::Vp8,
+            (320, 240),
+        )
+        .unwrap()
+        .unwrap();
+        let mut q = Quality::default();
+        for i in 0..60u64 {
+            let payload =
+                encode(&draw(Duration::from_millis(45_296_000 + i * 66)), q.value).unwrap();
+            q.learn(payload.len(), 400_000);
+            println!("{} {}", q.value, payload.len());
+            w.write(&super::super::file::Sample { payload, timestamp: i * 6000 }).unwrap();
+        }
+        w.finish().unwrap();
+    }
+
+    #[test]
     fn the_quality_settles_at_the_rate() {
         for bitrate in [MIN_BITRATE, 500_000] {
             let mut quality = Quality::default();
@@ -280,7 +300,7 @@ mod tests {
         assert_eq!(timestamp(start, start), RtpTimestamp(0));
         assert_eq!(timestamp(start, start + Duration::from_secs(2)), RtpTimestamp(180_000));
         let day = start + Duration::from_secs(86_400);
-        assert_eq!(timestamp(start, day), RtpTimestamp((86_400_u64 * 90_000 % (1 << 32)) as u32));
+        assert_eq!(timestamp(start, day), RtpTimestamp(86_400_u32.wrapping_mul(90_000)));
     }
 
     #[test]

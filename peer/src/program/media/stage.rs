@@ -281,3 +281,89 @@ pub(crate) fn open(paths: &[std::path::PathBuf]) -> Result<Vec<MediaFile>, super
     }
     Ok(files)
 }
+
+#[cfg(test)]
+mod tests {
+    use peer::media::TransceiverInit;
+
+    use super::*;
+
+    /// Answers an offer of these, and tells what the answer says and what is done.
+    async fn answered(
+        studio: &Arc<Studio>,
+        offered: &[(MediaKind, Direction)],
+    ) -> (String, Vec<Part>) {
+        let theirs = PeerConnection::new(crate::program::config()).await.unwrap();
+        let ours = Arc::new(PeerConnection::new(crate::program::config()).await.unwrap());
+        for &(kind, direction) in offered {
+            let init = TransceiverInit { direction, ..TransceiverInit::default() };
+            theirs.add_transceiver(kind, init).await.unwrap();
+        }
+        let offer = theirs.create_offer().await.unwrap();
+        let stage = Stage::new(studio);
+        ours.set_remote_description(offer.clone()).await.unwrap();
+        stage.prepare(&ours, &offer.sdp).await.unwrap();
+        let answer = ours.create_answer().await.unwrap();
+        ours.set_local_description(answer.clone()).await.unwrap();
+        stage.begin(&ours).await.unwrap();
+        let players = stage.players.lock().unwrap();
+        let mut parts: Vec<_> = players.iter().map(|(id, (part, _))| (*id, *part)).collect();
+        parts.sort_by_key(|(id, _)| *id);
+        (answer.sdp, parts.into_iter().map(|(_, part)| part).collect())
+    }
+
+    fn directions(sdp: &str) -> Vec<Direction> {
+        let session = sdp::Session::parse(sdp).unwrap();
+        session.sections().map(|section| section.direction()).collect()
+    }
+
+    #[tokio::test]
+    async fn everybody_gets_the_part_that_the_offer_leaves() {
+        use Direction::{RecvOnly, SendOnly, SendRecv};
+        use MediaKind::{Audio, Video};
+        let studio = Studio::new(Vec::new(), None);
+        let offered = [(Audio, RecvOnly), (Video, RecvOnly), (Audio, SendRecv), (Video, SendOnly)];
+        let (answer, parts) = answered(&studio, &offered).await;
+        assert_eq!(directions(&answer), [SendOnly, SendOnly, SendRecv, RecvOnly]);
+        let part = |sends, receives| Part { sends, receives };
+        assert_eq!(
+            parts,
+            [
+                part(Sends::Programme, false),
+                part(Sends::Programme, false),
+                part(Sends::Echo, true),
+                part(Sends::Nothing, true),
+            ]
+        );
+        // The pattern is there in one codec; the echo takes any.
+        let sections: Vec<&str> = answer.split("m=").skip(1).collect();
+        assert!(sections[0].contains("PCMU/8000") && !sections[0].contains("opus/48000"));
+        assert!(sections[1].contains("VP8/90000") && !sections[1].contains("VP9/90000"));
+        assert!(sections[2].contains("opus/48000"));
+    }
+
+    #[tokio::test]
+    async fn a_file_is_played_to_everybody() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.h264");
+        std::fs::write(&path, [0, 0, 0, 1, 0x67, 0x42, 0, 0, 0, 1, 0x68, 1, 0, 0, 1, 0x65, 0x88])
+            .unwrap();
+        let studio = Studio::new(open(std::slice::from_ref(&path)).unwrap(), None);
+        let offered = [
+            (MediaKind::Video, Direction::SendRecv),
+            (MediaKind::Video, Direction::RecvOnly),
+            (MediaKind::Audio, Direction::RecvOnly),
+        ];
+        let (answer, parts) = answered(&studio, &offered).await;
+        let sections: Vec<&str> = answer.split("m=").skip(1).collect();
+        assert!(sections[0].contains("H264/90000") && !sections[0].contains("VP8/90000"));
+        assert!(sections[1].contains("H264/90000") && !sections[1].contains("VP8/90000"));
+        assert_eq!(
+            directions(&answer),
+            [Direction::SendRecv, Direction::SendOnly, Direction::Inactive]
+        );
+        assert_eq!(parts[0], Part { sends: Sends::Programme, receives: true });
+        let twice = open(&[path.clone(), path]).unwrap_err().to_string();
+        assert!(twice.contains("are both pictures"), "{twice}");
+    }
+}

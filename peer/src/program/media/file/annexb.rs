@@ -219,8 +219,7 @@ impl<R: Read> NalUnits<R> {
 
     /// The next unit that is not empty.
     fn next(&mut self) -> Result<Option<Nal>, Flaw> {
-        loop {
-            let Some(end) = self.find_start_code()? else { break };
+        while let Some(end) = self.find_start_code()? {
             let nal = self.cut(end);
             self.discard(end + 3);
             if !std::mem::replace(&mut self.begun, true) {

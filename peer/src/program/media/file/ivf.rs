@@ -2,13 +2,16 @@
 //!
 //! ```text
 //!  "DKIF"  version 0   header length 32   codec "VP80"     width   height
-//!  time base: denominator, numerator      number of frames         unused       32 octets
+//!  time base: denominator, numerator      length                   unused       32 octets
 //!  then for each frame: its length (4), its time in units of the base (8), its octets
 //! ```
 //!
-//! All numbers are little-endian. There is no specification but the tools' sources. A file that
-//! was not closed has a wrong number of frames in its header, so the reader does not believe it;
-//! the writer corrects it as it goes along.
+//! All numbers are little-endian. There is no specification but the tools' sources, and these do not
+//! agree on the length: libvpx writes the number of frames there, ffmpeg writes and reads the
+//! duration in units of the time base. (With one unit for each frame, as encoders write it, that is
+//! the same.) The reader does not believe it, since a file that was not closed has a wrong one. The
+//! writer, whose unit is a tick of the video clock, writes the duration, and corrects it as it goes
+//! along.
 //!
 //! Book: the chapter on RTP.
 
@@ -28,10 +31,10 @@ const FRAME_HEADER: usize = 12;
 /// The longest header that is skipped over; all there are have 32 octets.
 const MAX_HEADER: u16 = 1024;
 
-/// Where the number of frames stands.
-const FRAME_COUNT: u64 = 24;
+/// Where the length stands.
+const LENGTH: u64 = 24;
 
-/// After so many frames the number in the header is brought up to date.
+/// After so many frames the length in the header is brought up to date.
 const FRAMES_BETWEEN_UPDATES: u32 = 30;
 
 /// Reads frames.
@@ -136,6 +139,9 @@ pub(crate) struct IvfWriter<W: Write + Seek> {
     out: W,
     codec: Codec,
     frames: u32,
+    /// The time of the last frame, and how long after the one before it that was.
+    last: u64,
+    step: u64,
 }
 
 impl<W: Write + Seek> IvfWriter<W> {
@@ -161,7 +167,7 @@ impl<W: Write + Seek> IvfWriter<W> {
         out.write_all(&VIDEO_CLOCK.to_le_bytes())?;
         out.write_all(&1_u32.to_le_bytes())?;
         out.write_all(&[0; 8])?;
-        Ok(Some(IvfWriter { out, codec, frames: 0 }))
+        Ok(Some(IvfWriter { out, codec, frames: 0, last: 0, step: 0 }))
     }
 
     /// Adds a frame. Times are ticks of the video clock and never go back.
@@ -174,14 +180,18 @@ impl<W: Write + Seek> IvfWriter<W> {
         self.out.write_all(&length.to_le_bytes())?;
         self.out.write_all(&sample.timestamp.to_le_bytes())?;
         self.out.write_all(&payload)?;
-        self.frames += 1;
-        if self.frames % FRAMES_BETWEEN_UPDATES == 0 { self.finish() } else { Ok(()) }
+        self.frames = self.frames.wrapping_add(1);
+        self.step = sample.timestamp.saturating_sub(self.last);
+        self.last = sample.timestamp;
+        if self.frames.is_multiple_of(FRAMES_BETWEEN_UPDATES) { self.finish() } else { Ok(()) }
     }
 
     /// Makes the header right. More frames may still follow.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
-        self.out.seek(SeekFrom::Start(FRAME_COUNT))?;
-        self.out.write_all(&self.frames.to_le_bytes())?;
+        // The last frame is taken to last as long as the one before it.
+        let length = u32::try_from(self.last.saturating_add(self.step)).unwrap_or(u32::MAX);
+        self.out.seek(SeekFrom::Start(LENGTH))?;
+        self.out.write_all(&length.to_le_bytes())?;
         self.out.seek(SeekFrom::End(0))?;
         self.out.flush()
     }
@@ -229,7 +239,7 @@ mod tests {
     fn a_file_of_two_frames() {
         let file = written(Codec::Vp8, &[sample(0, b"one"), sample(3000, b"three")]);
         assert_eq!(file.len(), 32 + 12 + 3 + 12 + 5);
-        assert_eq!(u32_at(&file, 24), 2);
+        assert_eq!(u32_at(&file, 24), 6000);
         assert_eq!((u16_at(&file, 12), u16_at(&file, 14)), (320, 240));
         assert_eq!(read(&file).unwrap(), [sample(0, b"one"), sample(3000, b"three")]);
     }
