@@ -41,7 +41,7 @@ const TICKS: u32 = VIDEO_CLOCK / RATE;
 const MAX_BITRATE: u64 = 1_000_000;
 
 /// Bits a second below which the quality no longer falls.
-const MIN_BITRATE: u64 = 250_000;
+const MIN_BITRATE: u64 = 100_000;
 
 /// The part of a path's bits that pictures may have, in percent; the rest is for sound, headers and
 /// repair.
@@ -243,26 +243,6 @@ mod tests {
         assert_eq!(frame[0] & 1, 0);
         assert_eq!(frame[3..6], [0x9d, 0x01, 0x2a]);
         assert_eq!(dimensions(Codec::Vp8, &frame), Some((320, 240)));
-    }
-
-    #[test]
-    fn temporary() {
-        let mut w = super::super::file::IvfWriter::new(
-            std::fs::File::create("/tmp/files-pattern.ivf").unwrap(),
-            Codec::Vp8,
-            (320, 240),
-        )
-        .unwrap()
-        .unwrap();
-        let mut q = Quality::default();
-        for i in 0..60u64 {
-            let payload =
-                encode(&draw(Duration::from_millis(45_296_000 + i * 66)), q.value).unwrap();
-            q.learn(payload.len(), 400_000);
-            println!("{} {}", q.value, payload.len());
-            w.write(&super::super::file::Sample { payload, timestamp: i * 6000 }).unwrap();
-        }
-        w.finish().unwrap();
     }
 
     #[test]
