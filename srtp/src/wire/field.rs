@@ -61,16 +61,26 @@ pub(crate) fn field<'a, O: Debug>(
                 _ => inner,
             })
         })?;
-        tracing::event!(
-            target: "wire",
-            tracing::Level::TRACE,
-            name,
-            address = input.as_ptr().addr() as u64,
-            length = (input.len() - rest.len()) as u64,
-            value = ?value,
-        );
+        if tracing::level_enabled!(tracing::Level::TRACE) {
+            report(name, input, input.len() - rest.len(), &value);
+        }
         Ok((rest, value))
     }
+}
+
+/// Tells who listens. Apart, so that the parser of a field, when nobody does, stays small enough to
+/// be part of the code around it.
+#[cold]
+#[inline(never)]
+fn report(name: &'static str, input: &[u8], length: usize, value: &dyn Debug) {
+    tracing::event!(
+        target: "wire",
+        tracing::Level::TRACE,
+        name,
+        address = input.as_ptr().addr() as u64,
+        length = length as u64,
+        value = ?value,
+    );
 }
 
 /// All the octets that are left, as a slice of `packet`, of which the input must be a part.

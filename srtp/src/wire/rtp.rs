@@ -95,12 +95,16 @@ impl Header {
             0 => (rest, Vec::new()),
             _ => count(field("CSRC", map(be_u32, Ssrc)), csrc_count).parse_complete(rest)?,
         };
-        let (rest, extensions) = match extension {
-            false => (rest, Extensions::default()),
-            true => field("header extension", Extensions::parse).parse_complete(rest)?,
-        };
-        let header =
+        let extensions = Extensions::default();
+        let mut header =
             Self { marker, payload_type, sequence_number, timestamp, ssrc, csrcs, extensions };
+        let (rest, ()) = match extension {
+            false => (rest, ()),
+            true => {
+                let block = |input| header.extensions.parse(input);
+                field("header extension", block).parse_complete(rest)?
+            }
+        };
         Ok((rest, (header, padding)))
     }
 
