@@ -1,7 +1,7 @@
 //! The DTLS 1.2 captures opened with their key logs, independently of the crate's own key schedule:
 //! what browsers hashed and sealed is what we would have.
 //!
-//! RFC 5246 §5 (PRF), §6.3 (key block), §7.4.9 (verify_data); RFC 5288 (AES-GCM); RFC 6347 §4.1.2.1.
+//! RFC 5246 §6.3 (key block), §7.4.9 (verify_data); RFC 5288 (AES-GCM); RFC 6347 §4.1.2.1.
 
 use std::net::SocketAddr;
 
@@ -11,22 +11,10 @@ use dtls::wire::{
     Alert, AlertDescription, ContentType, Epoch, Handshake, HandshakeFragment, HandshakeMessage,
     Record,
 };
-use ring::{aead, digest, hmac};
+use ring::{aead, digest};
+use tap::keylog::{KeyLog, prf};
 
 use super::files::{self, Capture};
-
-/// P_SHA256 with label and seed (RFC 5246 §5).
-pub(crate) fn prf(secret: &[u8], label: &str, seed: &[u8], length: usize) -> Vec<u8> {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
-    let seed = [label.as_bytes(), seed].concat();
-    let (mut out, mut a) = (Vec::new(), hmac::sign(&key, &seed));
-    while out.len() < length {
-        out.extend_from_slice(hmac::sign(&key, &[a.as_ref(), &seed].concat()).as_ref());
-        a = hmac::sign(&key, a.as_ref());
-    }
-    out.truncate(length);
-    out
-}
 
 /// One direction's key and the fixed part of its nonces.
 struct Opener {
@@ -63,16 +51,18 @@ pub(crate) struct Opened {
     pub(crate) close_notifies: usize,
 }
 
-/// What both ends of a handshake said in the clear, and the secret that the key log adds.
+/// What both ends of a handshake said in the clear, and the key log.
 pub(crate) struct Secrets {
     /// Where the client sends from.
     pub(crate) client: SocketAddr,
     pub(crate) client_random: Random,
     pub(crate) server_hello: ServerHello,
-    pub(crate) master: Vec<u8>,
+    pub(crate) log: KeyLog,
 }
 
-pub(crate) fn secrets(capture: &Capture) -> Secrets {
+/// `None`: the capture has no key log.
+pub(crate) fn secrets(capture: &Capture) -> Option<Secrets> {
+    let log = files::key_log(&capture.name)?;
     let (mut client_hello, mut server_hello) = (None, None);
     for (source, sent) in super::dtls::messages(capture) {
         match sent[0].parse().unwrap() {
@@ -82,15 +72,15 @@ pub(crate) fn secrets(capture: &Capture) -> Secrets {
         }
     }
     let (client, client_random) = client_hello.unwrap();
-    let master = files::master_secret(&capture.name, &client_random.0);
-    Secrets { client, client_random, server_hello: server_hello.unwrap(), master }
+    Some(Secrets { client, client_random, server_hello: server_hello.unwrap(), log })
 }
 
 pub(crate) fn open(capture: &Capture) -> Opened {
     let messages = super::dtls::messages(capture);
-    let Secrets { client, client_random, server_hello, master } = secrets(capture);
+    let Secrets { client, client_random, server_hello, log } = secrets(capture).unwrap();
+    let master = log.secret("CLIENT_RANDOM", &client_random.0).expect("the key log has it");
     let seed = [server_hello.random.0, client_random.0].concat();
-    let block = prf(&master, "key expansion", &seed, 40);
+    let block = prf(master, "key expansion", &seed, 40);
     let opener = |key: &[u8], salt: &[u8]| Opener {
         key: aead::LessSafeKey::new(aead::UnboundKey::new(&aead::AES_128_GCM, key).unwrap()),
         salt: salt.to_vec(),
@@ -127,7 +117,7 @@ pub(crate) fn open(capture: &Capture) -> Opened {
                     };
                     let label = if is_client { "client finished" } else { "server finished" };
                     let hash = digest::digest(&digest::SHA256, &transcript);
-                    assert_eq!(message.verify_data[..], prf(&master, label, hash.as_ref(), 12));
+                    assert_eq!(message.verify_data[..], prf(master, label, hash.as_ref(), 12));
                     transcript.extend_from_slice(&plain);
                     finished += 1;
                 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use tap::capture::{self, Datagram};
+use tap::keylog::KeyLog;
 
 /// A capture of one connection.
 pub(crate) struct Capture {
@@ -59,19 +60,7 @@ pub(crate) fn by_first_octet(
         .filter(move |datagram| datagram.payload.first().is_some_and(|first| range.contains(first)))
 }
 
-/// The master secret that belongs to a client random, from the key log.
-pub(crate) fn master_secret(name: &str, client_random: &[u8]) -> Vec<u8> {
-    let path = folder().join(format!("{name}.keylog"));
-    let text = std::fs::read_to_string(&path).unwrap();
-    let wanted: String = client_random.iter().map(|octet| format!("{octet:02x}")).collect();
-    let secret = text.lines().find_map(|line| {
-        let mut words = line.split(' ');
-        (words.next()? == "CLIENT_RANDOM" && words.next()? == wanted).then(|| words.next())?
-    });
-    let digits = secret.expect("the key log names the client random").as_bytes();
-    let digit = |digit: u8| char::from(digit).to_digit(16).unwrap();
-    digits
-        .chunks_exact(2)
-        .map(|pair| u8::try_from(digit(pair[0]) << 4 | digit(pair[1])).unwrap())
-        .collect()
+/// The key log of a capture, if there is one: Chromium writes none.
+pub(crate) fn key_log(name: &str) -> Option<KeyLog> {
+    KeyLog::read(&folder().join(format!("{name}.keylog"))).ok()
 }

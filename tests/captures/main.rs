@@ -10,6 +10,7 @@
 mod decrypt;
 mod dtls;
 mod files;
+mod rtp;
 mod sctp;
 mod srtp;
 mod stun;

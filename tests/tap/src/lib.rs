@@ -8,6 +8,7 @@
 //! the production parser really read. [`capture`] reads the packets that browsers sent.
 
 pub mod capture;
+pub mod keylog;
 
 use std::fmt;
 use std::ops::Range;
