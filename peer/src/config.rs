@@ -4,6 +4,7 @@
 //! Book: the chapter on the pump.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::SetupRole;
 
@@ -17,6 +18,9 @@ pub struct Config {
     pub answer_role: SetupRole,
     /// The timers of ICE.
     pub ice: ice::Timing,
+    /// What time it is when the connection is made, as time since the beginning of 1970: reports of
+    /// media carry it (RFC 3550 §6.4.1). Zero, the default, does as well; the driver sets it.
+    pub since_unix_epoch: Duration,
     /// The association and the data channels, with the largest message we accept.
     pub data: sctp::channel::Config,
 }
@@ -27,6 +31,7 @@ impl Default for Config {
             certificate: None,
             answer_role: SetupRole::Active,
             ice: ice::Timing::default(),
+            since_unix_epoch: Duration::ZERO,
             data: sctp::channel::Config::default(),
         }
     }

@@ -49,12 +49,15 @@ pub use event::{CloseReason, ConnectionState, Event, IceCandidate};
 pub use message::{ChannelInfo, DataChannelInit, Message, SendError};
 
 use handshake::Handshake;
+use media::Keys;
 use paths::Paths;
 use transceivers::NegotiationNeed;
 
 pub(crate) use paths::Path;
 
 use crate::demux::Protocol;
+use crate::media::congestion::Bitrates;
+use crate::media::engine::Media;
 use crate::negotiation::Negotiation;
 use crate::stats::Traffic;
 use crate::{Config, Error, SetupRole};
@@ -143,6 +146,11 @@ pub struct Connection {
     pub(crate) paths: Paths,
     pub(crate) handshake: Handshake,
     pub(crate) channels: DataChannels,
+    pub(crate) media: Media,
+    /// SRTP's, once DTLS has proven who the peer is.
+    pub(crate) keys: Option<Keys>,
+    /// Whose turn it is: media's, or data's.
+    pub(crate) is_media_next: bool,
     /// Our DTLS role, once something is agreed on.
     pub(crate) role: Option<SetupRole>,
     /// Once data channels are.
@@ -181,8 +189,6 @@ impl Connection {
     /// # Errors
     /// No certificate was given, and none could be made.
     pub fn new(now: Instant, config: Config, mut rng: StdRng) -> Result<Self, Error> {
-        // Nothing is timed yet; every constructor here takes the time all the same.
-        let _ = now;
         let certificate = match config.certificate {
             Some(certificate) => certificate,
             None => Arc::new(Certificate::generate()?),
@@ -194,11 +200,21 @@ impl Connection {
         let channels = DataChannels::new(config.data, StdRng::from_rng(&mut rng));
         let random = StdRng::from_rng(&mut rng);
         let negotiation = Negotiation::new(session_id, config.answer_role, random);
+        let media = Media::new(
+            now,
+            StdRng::from_rng(&mut rng),
+            config.since_unix_epoch,
+            negotiation.cname(),
+            Bitrates::default(),
+        );
         Ok(Self {
             paths,
             handshake,
             channels,
             negotiation,
+            media,
+            keys: None,
+            is_media_next: false,
             role: None,
             sctp_terms: None,
             negotiation_need: NegotiationNeed::default(),
@@ -227,7 +243,9 @@ impl Connection {
         let handled = match Protocol::of(&datagram.payload) {
             Protocol::Stun => self.paths.handle_datagram(now, &datagram),
             Protocol::Dtls => self.handle_dtls(now, datagram),
-            Protocol::Rtp | Protocol::Rtcp => self.handle_media(&datagram),
+            protocol @ (Protocol::Rtp | Protocol::Rtcp) => {
+                self.handle_media(now, protocol, datagram)
+            }
             Protocol::Unknown => Err(Error::UnknownProtocol),
         };
         match handled {
@@ -257,15 +275,6 @@ impl Connection {
     }
     // ANCHOR_END: handle_dtls
 
-    /// RTP and RTCP are counted: no media has been agreed on.
-    fn handle_media(&mut self, datagram: &Datagram) -> Result<(), Error> {
-        if !self.paths.is_validated(datagram.local, datagram.remote) {
-            return Err(Error::Unvalidated);
-        }
-        self.traffic.media_discarded = self.traffic.media_discarded.wrapping_add(1);
-        Err(Error::UnexpectedMedia)
-    }
-
     /// Lets expired timers act. Early and repeated calls are harmless.
     pub fn handle_timeout(&mut self, now: Instant) {
         if !matches!(self.life, Life::Running | Life::Closing(_)) {
@@ -281,6 +290,9 @@ impl Connection {
         if is_due(self.channels.poll_timeout()) {
             self.channels.handle_timeout(now);
         }
+        if is_due(self.poll_media_timeout()) {
+            self.handle_media_timeout(now);
+        }
         self.pump(now);
     }
 
@@ -295,6 +307,7 @@ impl Connection {
             self.paths.poll_timeout(),
             self.handshake.poll_timeout(),
             self.channels.poll_timeout(),
+            self.poll_media_timeout(),
         ];
         timers.into_iter().flatten().min()
     }
@@ -328,6 +341,9 @@ impl Connection {
             return Some(event);
         }
         if is_running && let Some(event) = self.poll_transceiver_event() {
+            return Some(event);
+        }
+        if is_running && let Some(event) = self.poll_media_event() {
             return Some(event);
         }
         if let Some(event) = self.poll_channel_event() {
@@ -381,5 +397,6 @@ impl Connection {
         debug!(%reason, "closing");
         self.life = Life::Closing(reason);
         self.channels.abort(now, b"closed");
+        self.media.close(now);
     }
 }

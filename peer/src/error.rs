@@ -113,9 +113,15 @@ pub enum Error {
     /// A datagram other than STUN from an address that ICE has not validated.
     #[error("the datagram comes from an address that is not validated")]
     Unvalidated,
-    /// RTP or RTCP, although no media was agreed on.
+    /// RTP or RTCP before its keys are there, or of a section that was not agreed on.
     #[error("media that was not agreed on")]
     UnexpectedMedia,
+    /// What SRTP has against it.
+    #[error("SRTP: {0}")]
+    Srtp(#[from] srtp::Error),
+    /// RTP or RTCP that is authentic and makes no sense.
+    #[error("RTP: {0}")]
+    Rtp(#[from] srtp::wire::ParseError),
     /// A DTLS datagram before the peer's fingerprint is known, beyond those that are held.
     #[error("too many datagrams before the peer's fingerprint is known")]
     TooEarly,

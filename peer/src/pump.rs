@@ -15,6 +15,7 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
 use dtls::Authenticated;
 use sctp::channel::{Role, Start};
 use sctp::wire::Port;
@@ -34,7 +35,10 @@ impl Connection {
         self.handshake.begin(now, self.paths.path().is_some());
         while let Some(event) = self.handshake.poll_event() {
             match event {
-                dtls::Event::Connected(proof) => self.start_channels(now, &proof),
+                dtls::Event::Connected(proof) => {
+                    self.start_media(&proof);
+                    self.start_channels(now, &proof);
+                }
                 dtls::Event::Closed(reason) => self.begin_closing(now, closed_by_dtls(reason)),
             }
         }
@@ -61,7 +65,7 @@ impl Connection {
             return None;
         }
         self.notice_end_of_association(now);
-        let transmit = self.paths.poll_transmit(now).or_else(|| self.poll_record(now));
+        let transmit = self.paths.poll_transmit(now).or_else(|| self.poll_path(now));
         match &transmit {
             Some(transmit) => self.traffic.sent(transmit.payload.len()),
             None => self.end_if_closing(now),
@@ -69,12 +73,24 @@ impl Connection {
         transmit
     }
 
-    /// The next DTLS record, if there is a path with consent to send it on (RFC 7675 §5.1).
-    fn poll_record(&mut self, now: Instant) -> Option<Transmit> {
+    /// What goes to the peer, if there is a path with consent to send it on (RFC 7675 §5.1). Media
+    /// and data take turns: neither starves the other, and each has a rate control of its own.
+    fn poll_path(&mut self, now: Instant) -> Option<Transmit> {
         let Path { local, remote } = self.paths.path()?;
-        let payload = loop {
+        let payload = if self.is_media_next || self.life != Life::Running {
+            self.poll_media(now).or_else(|| self.poll_record(now))
+        } else {
+            self.poll_record(now).or_else(|| self.poll_media(now))
+        }?;
+        self.is_media_next = !self.is_media_next;
+        Some(Transmit { local, remote, payload })
+    }
+
+    /// The next DTLS record: of the handshake, or with a packet of SCTP.
+    fn poll_record(&mut self, now: Instant) -> Option<Bytes> {
+        loop {
             if let Some(record) = self.handshake.poll_transmit(now) {
-                break record;
+                return Some(record);
             }
             match self.channels.poll_transmit(now) {
                 Some(packet) => {
@@ -85,12 +101,11 @@ impl Connection {
                 // The last word; said again, it is nothing.
                 None if matches!(self.life, Life::Closing(_)) => {
                     self.handshake.close(now);
-                    break self.handshake.poll_transmit(now)?;
+                    return self.handshake.poll_transmit(now);
                 }
                 None => return None,
             }
-        };
-        Some(Transmit { local, remote, payload })
+        }
     }
     // ANCHOR_END: transmit
 

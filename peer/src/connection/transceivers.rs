@@ -98,11 +98,6 @@ impl Connection {
         Ok(())
     }
 
-    /// What is agreed on for media has changed.
-    pub(super) fn configure_media(&mut self, now: Instant) {
-        let _ = (now, self.negotiation.sections(), self.negotiation.cname());
-    }
-
     /// Looks whether only an offer could tell the peer what we want by now.
     pub(super) fn check_negotiation_needed(&mut self) {
         if self.signaling_state() != SignalingState::Stable {

@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
@@ -85,12 +85,14 @@ impl Endpoint {
     /// # Errors
     ///
     /// [`Error::Closed`] after [`close`](Endpoint::close), or what is wrong with the configuration.
-    pub fn connection(&self, config: Config) -> Result<PeerConnection, Error> {
+    pub fn connection(&self, mut config: Config) -> Result<PeerConnection, Error> {
         let shutdown = self.inner.shutdown.subscribe();
         if *shutdown.borrow() {
             return Err(Error::Closed);
         }
         let now = Instant::now();
+        let since_unix_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+        config.since_unix_epoch = since_unix_epoch.unwrap_or_default();
         let mut connection = Connection::new(now, config, rand::make_rng())?;
         for address in self.local_addresses() {
             connection.add_local_address(now, address);

@@ -1,6 +1,8 @@
 //! Why media was not sent.
+//!
+//! Book: the chapter on RTP.
 
-/// A frame or packet was refused, and nothing changed.
+/// A frame or packet was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MediaError {
@@ -13,4 +15,11 @@ pub enum MediaError {
     /// No layer of this name is sent.
     #[error("there is no such layer")]
     Layer,
+    /// The payload is empty, or a packet's does not fit into a datagram.
+    #[error("the payload is empty or too large")]
+    Size,
+    /// More waits than the path carries: it was dropped. The stream has a hole there, and a keyframe
+    /// will be asked for.
+    #[error("the path is too slow, it was dropped")]
+    Congested,
 }

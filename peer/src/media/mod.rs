@@ -2,15 +2,33 @@
 //!
 //! Book: the chapters on RTP and on feedback.
 
+pub(crate) mod clock;
 #[allow(dead_code, unused_imports)]
 pub(crate) mod congestion;
+mod delivery;
+pub(crate) mod engine;
 mod error;
-#[allow(dead_code)]
+mod feedback;
+mod history;
+mod inbound;
+mod missing;
+mod numbering;
+mod outbound;
 pub(crate) mod parameters;
+mod reception;
+mod receiving;
+mod reorder;
+mod router;
+mod sending;
+mod stamp;
 mod types;
+mod wish;
 
 pub use error::MediaError;
 pub use types::{
     Codec, EncodedFrame, MediaFrame, MediaKind, MediaPacket, ReceiveMode, Received, Rid,
     RtpCodecParameters, TransceiverId, TransceiverInfo, TransceiverInit,
 };
+
+#[cfg(test)]
+mod tests;

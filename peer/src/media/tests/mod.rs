@@ -1,0 +1,8 @@
+//! The engine against itself: two ends, a virtual clock, and a link that loses, delays and reorders.
+
+mod hostile;
+mod link;
+mod reports;
+mod repair;
+mod routing;
+mod streams;
