@@ -13,6 +13,9 @@ use ice::PairStats;
 use sctp::channel::{ChannelId, ChannelState};
 use serde::Serialize;
 
+pub use crate::media::stats::{
+    CodecStats, InboundRtpStats, MediaStats, OutboundRtpStats, RemoteInboundRtpStats,
+};
 use crate::{ChannelInfo, Connection, ConnectionState, SetupRole};
 
 /// Datagrams, counted where they pass.
@@ -29,7 +32,7 @@ pub struct Traffic {
     pub bytes_received: u64,
     /// Datagrams that were refused, for whatever reason.
     pub packets_discarded: u64,
-    /// Of these: RTP and RTCP, which nobody agreed on.
+    /// Of these: RTP and RTCP, not encrypted, not authentic, replayed, or of nothing agreed on.
     pub media_discarded: u64,
 }
 
@@ -57,6 +60,10 @@ pub struct Stats {
     pub selected_candidate_pair: Option<CandidatePairStats>,
     /// SCTP, once it has begun: `RTCSctpTransportStats` of webrtc-extensions, and more.
     pub sctp: Option<SctpStats>,
+    /// Audio and video: `RTCInboundRtpStreamStats` and its kin.
+    pub media: MediaStats,
+    /// The certificates of both ends: `RTCCertificateStats`.
+    pub certificates: CertificatesStats,
     /// Channels of which not all has been told: `RTCDataChannelStats`, in order of opening.
     pub data_channels: Vec<DataChannelStats>,
 }
@@ -84,6 +91,8 @@ pub struct TransportStats {
     pub dtls_cipher: Option<&'static str>,
     /// IANA's name of the key exchange group.
     pub dtls_group: Option<&'static str>,
+    /// IANA's name of the SRTP profile.
+    pub srtp_cipher: Option<&'static str>,
     /// DTLS flights sent again.
     pub dtls_retransmissions: u64,
     /// DTLS records dropped: replayed, undecryptable, out of place.
@@ -116,6 +125,35 @@ pub struct CandidatePairStats {
     pub responses_received: u64,
     /// Consent checks sent (RFC 7675).
     pub consent_requests_sent: u64,
+}
+
+/// The certificates of both ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificatesStats {
+    /// Ours.
+    pub local: CertificateStats,
+    /// The peer's, once it has shown it.
+    pub remote: Option<CertificateStats>,
+}
+
+/// One certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificateStats {
+    /// Pairs of hexadecimal digits with colons between (RFC 8122 §5).
+    pub fingerprint: String,
+    /// `sha-256`.
+    pub fingerprint_algorithm: &'static str,
+}
+
+impl CertificateStats {
+    fn new(der: &[u8]) -> Self {
+        let algorithm = dtls::HashAlgorithm::Sha256;
+        let pairs = dtls::Fingerprint::of(algorithm, der);
+        let pairs: Vec<_> = pairs.digest().iter().map(|octet| format!("{octet:02X}")).collect();
+        Self { fingerprint: pairs.join(":"), fingerprint_algorithm: algorithm.name() }
+    }
 }
 
 /// The association.
@@ -180,6 +218,8 @@ impl Connection {
                 .find(|pair| pair.selected)
                 .map(|pair| CandidatePairStats::from(&pair)),
             sctp: self.channels.stats().map(SctpStats::from),
+            media: self.media.stats(),
+            certificates: self.certificate_stats(),
             data_channels: self.channel_ids().filter_map(|id| self.channel_stats(id)).collect(),
         }
     }
@@ -218,8 +258,17 @@ impl Connection {
             tls_version: info.map(|info| format!("{:04X}", info.version.0)),
             dtls_cipher: info.map(|info| info.cipher_suite),
             dtls_group: info.map(|info| info.group),
+            srtp_cipher: self.keys.as_ref().map(|keys| keys.profile.name()),
             dtls_retransmissions: records.retransmissions,
             dtls_records_discarded: records.discarded,
+        }
+    }
+
+    fn certificate_stats(&self) -> CertificatesStats {
+        let info = self.handshake.connection().and_then(dtls::Connection::info);
+        CertificatesStats {
+            local: CertificateStats::new(self.handshake.certificate().der()),
+            remote: info.map(|info| CertificateStats::new(&info.remote_certificate)),
         }
     }
 

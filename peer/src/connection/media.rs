@@ -140,7 +140,12 @@ impl Connection {
     }
 
     // ANCHOR: open
-    fn open(&mut self, now: Instant, protocol: Protocol, mut packet: BytesMut) -> Result<(), Error> {
+    fn open(
+        &mut self,
+        now: Instant,
+        protocol: Protocol,
+        mut packet: BytesMut,
+    ) -> Result<(), Error> {
         let Some(keys) = &mut self.keys else { return Err(Error::UnexpectedMedia) };
         if protocol == Protocol::Rtcp {
             keys.inbound.unprotect_rtcp(&mut packet)?;

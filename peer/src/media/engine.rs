@@ -21,8 +21,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use rand::rngs::StdRng;
 use rand::RngExt;
+use rand::rngs::StdRng;
 use srtp::{Ssrc, rtcp, rtp};
 
 use super::clock::WallClock;
@@ -86,7 +86,11 @@ pub(crate) struct Stream {
 pub(crate) enum Content {
     Media(Box<Inbound>),
     /// Retransmissions: only their numbers are kept.
-    Repair { reception: super::reception::Reception, role: Role, rid: Option<Rid> },
+    Repair {
+        reception: super::reception::Reception,
+        role: Role,
+        rid: Option<Rid>,
+    },
 }
 
 /// Packets that were dropped, by reason.
@@ -96,8 +100,6 @@ pub(crate) struct Dropped {
     pub(crate) unknown: u64,
     /// Retransmissions that fit nothing.
     pub(crate) repairs: u64,
-    /// RTCP that could not be read.
-    pub(crate) reports: u64,
 }
 
 /// The media of one connection.
@@ -179,7 +181,8 @@ impl Media {
         };
         self.transport_number = id(Extension::TransportSequenceNumber);
         self.audio_level = id(Extension::AudioLevel);
-        self.sections = sections.into_iter().map(|section| (section.transceiver, section)).collect();
+        self.sections =
+            sections.into_iter().map(|section| (section.transceiver, section)).collect();
         for section in self.sections.values() {
             let sources = section.send.iter().flat_map(|send| &send.sources);
             for local in sources.filter(|_| section.send.is_some()) {
@@ -199,8 +202,9 @@ impl Media {
             source.rest();
         }
         // A source whose section no longer receives is forgotten; it begins anew if it comes back.
-        let receives =
-            |id| sections.get(&id).is_some_and(|section: &SectionParameters| section.receive.is_some());
+        let receives = |id| {
+            sections.get(&id).is_some_and(|section: &SectionParameters| section.receive.is_some())
+        };
         self.streams.retain(|_, stream| receives(stream.transceiver));
         let is_media = !self.sections.is_empty();
         if is_media && self.next_report.is_none() {
@@ -218,11 +222,6 @@ impl Media {
         }
     }
 
-    /// Nothing has been agreed on.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.sections.is_empty()
-    }
-
     /// What waits is not sent any more, but for a farewell (RFC 3550 §6.6).
     pub(crate) fn close(&mut self, now: Instant) {
         self.say_goodbye();
@@ -232,7 +231,12 @@ impl Media {
     }
 
     /// What a stream of a section needs to know.
-    pub(super) fn circumstances(&self, now: Instant, id: TransceiverId, ssrc: Ssrc) -> Circumstances {
+    pub(super) fn circumstances(
+        &self,
+        now: Instant,
+        id: TransceiverId,
+        ssrc: Ssrc,
+    ) -> Circumstances {
         let waits = |(other, stream): (&Ssrc, &Stream)| match &stream.content {
             Content::Media(inbound) if *other != ssrc => inbound.octets_held(),
             _ => 0,
@@ -300,8 +304,7 @@ impl Media {
             Content::Repair { .. } => None,
         });
         let interval = wish_interval(round_trip);
-        let wishes =
-            self.sources.values().filter_map(|source| source.wish.poll_timeout(interval));
+        let wishes = self.sources.values().filter_map(|source| source.wish.poll_timeout(interval));
         let own = [
             self.next_report,
             self.pacer.poll_timeout(),

@@ -34,9 +34,6 @@ use super::outbound::Source;
 /// The average time between reports.
 pub(crate) const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Octets of the largest compound we make.
-const MAX_COMPOUND: usize = 1150;
-
 /// Report blocks in one report: five bits count them (RFC 3550 §6.4.1).
 const MAX_BLOCKS: usize = 31;
 
@@ -227,8 +224,11 @@ impl Media {
         self.next_report = Some(now + REPORT_INTERVAL.mul_f64(interval));
         let mut blocks = self.report_blocks(now);
         let clock = self.clock;
-        let reports: Vec<_> =
-            self.sources.values_mut().filter_map(|source| source.sender_report(now, &clock)).collect();
+        let reports: Vec<_> = self
+            .sources
+            .values_mut()
+            .filter_map(|source| source.sender_report(now, &clock))
+            .collect();
         for mut report in reports {
             report.reports = blocks.split_off(blocks.len().saturating_sub(MAX_BLOCKS));
             let ssrc = report.ssrc;
@@ -258,7 +258,8 @@ impl Media {
     }
 
     fn report_blocks(&mut self, now: Instant) -> Vec<rtcp::ReportBlock> {
-        let block = |(ssrc, stream): (&Ssrc, &mut super::engine::Stream)| match &mut stream.content {
+        let block = |(ssrc, stream): (&Ssrc, &mut super::engine::Stream)| match &mut stream.content
+        {
             Content::Media(inbound) => inbound.reception.report(now, *ssrc),
             Content::Repair { reception, .. } => reception.report(now, *ssrc),
         };
@@ -268,7 +269,8 @@ impl Media {
     /// Says farewell for all our sources (RFC 3550 §6.6).
     pub(super) fn say_goodbye(&mut self) {
         let senders = self.sources.values().filter(|source| source.is_sender());
-        let ssrcs: Vec<_> = senders.map(|source: &Source| source.local.ssrc).take(MAX_BLOCKS).collect();
+        let ssrcs: Vec<_> =
+            senders.map(|source: &Source| source.local.ssrc).take(MAX_BLOCKS).collect();
         let Some(first) = ssrcs.first().copied() else { return };
         let report = rtcp::ReceiverReport { ssrc: first, reports: Vec::new() };
         let goodbye = rtcp::Goodbye { ssrcs, reason: None };

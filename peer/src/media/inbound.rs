@@ -154,12 +154,19 @@ impl Inbound {
         self.deliver(at, number, packet, delivery);
     }
 
-    fn deliver(&mut self, at: Circumstances, number: u64, packet: rtp::Packet, delivery: &mut Delivery) {
+    fn deliver(
+        &mut self,
+        at: Circumstances,
+        number: u64,
+        packet: rtp::Packet,
+        delivery: &mut Delivery,
+    ) {
         let wants_keyframe = at.kind == MediaKind::Video && !self.has_keyframe;
         if wants_keyframe && at.mode != ReceiveMode::Discard {
             self.wish.make(at.now);
         }
-        if matches!(at.mode, ReceiveMode::Packets | ReceiveMode::Both) && !packet.payload.is_empty() {
+        if matches!(at.mode, ReceiveMode::Packets | ReceiveMode::Both) && !packet.payload.is_empty()
+        {
             let packet = self.media_packet(at.now, number, &packet);
             if at.mode == ReceiveMode::Packets && packet.begins_keyframe {
                 self.has_keyframe = true;
@@ -299,7 +306,11 @@ impl Inbound {
     }
 
     /// Lets time pass; the numbers to ask for.
-    pub(crate) fn handle_timeout(&mut self, at: Circumstances, delivery: &mut Delivery) -> Vec<u64> {
+    pub(crate) fn handle_timeout(
+        &mut self,
+        at: Circumstances,
+        delivery: &mut Delivery,
+    ) -> Vec<u64> {
         let asks = self.is_repaired && at.mode != ReceiveMode::Discard;
         let due = self.missing.handle_timeout(at.now, at.round_trip, asks);
         if due.given_up > 0 && at.mode == ReceiveMode::Packets {

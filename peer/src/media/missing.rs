@@ -62,7 +62,8 @@ pub(crate) struct Due {
 impl Missing {
     /// These numbers were passed over. False if there are too many: then all are forgotten.
     pub(crate) fn noticed(&mut self, now: Instant, numbers: Range<u64>) -> bool {
-        let count = usize::try_from(numbers.end.saturating_sub(numbers.start)).unwrap_or(usize::MAX);
+        let count =
+            usize::try_from(numbers.end.saturating_sub(numbers.start)).unwrap_or(usize::MAX);
         if count.saturating_add(self.gaps.len()) > MAX_MISSING {
             self.clear();
             return false;

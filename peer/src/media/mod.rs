@@ -15,12 +15,13 @@ mod missing;
 mod numbering;
 mod outbound;
 pub(crate) mod parameters;
-mod reception;
 mod receiving;
+mod reception;
 mod reorder;
 mod router;
 mod sending;
 mod stamp;
+pub(crate) mod stats;
 mod types;
 mod wish;
 

@@ -67,7 +67,12 @@ impl Numbering {
     }
 
     /// The timestamp of a frame of the application's; its packets take [`Self::next`] numbers.
-    pub(crate) fn frame(&mut self, now: Instant, timestamp: RtpTimestamp, clock_rate: u32) -> RtpTimestamp {
+    pub(crate) fn frame(
+        &mut self,
+        now: Instant,
+        timestamp: RtpTimestamp,
+        clock_rate: u32,
+    ) -> RtpTimestamp {
         if self.origin != Some(Origin::Frames) {
             self.switch(now, Origin::Frames, timestamp, clock_rate);
         }
@@ -263,7 +268,8 @@ mod tests {
         let clock = 90_000;
         let (_, first) = numbering.packet(now, A, 1, RtpTimestamp(500), clock).unwrap();
         let later = now + Duration::from_millis(100);
-        let (_, second) = numbering.packet(later, B, 1, RtpTimestamp(4_000_000_000), clock).unwrap();
+        let (_, second) =
+            numbering.packet(later, B, 1, RtpTimestamp(4_000_000_000), clock).unwrap();
         assert_eq!(second.0.wrapping_sub(first.0), 9000);
         let third = numbering.frame(later, RtpTimestamp(7), clock);
         assert_eq!(third.0.wrapping_sub(second.0), 1, "never the same");

@@ -229,7 +229,11 @@ impl Source {
 
     /// What we say about ourselves, once in a report interval; `None` if we are silent.
     // ANCHOR: sender_report
-    pub(crate) fn sender_report(&mut self, now: Instant, clock: &WallClock) -> Option<SenderReport> {
+    pub(crate) fn sender_report(
+        &mut self,
+        now: Instant,
+        clock: &WallClock,
+    ) -> Option<SenderReport> {
         if self.silent >= SILENT_INTERVALS {
             return None;
         }
@@ -261,7 +265,8 @@ impl Source {
             block: *block,
             round_trip: measured.or(before.and_then(|before| before.round_trip)),
             total_round_trip: total.saturating_add(measured.unwrap_or_default()),
-            round_trips: before.map_or(0, |before| before.round_trips) + u64::from(measured.is_some()),
+            round_trips: before.map_or(0, |before| before.round_trips)
+                + u64::from(measured.is_some()),
         });
         measured
     }

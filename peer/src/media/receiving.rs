@@ -166,8 +166,7 @@ impl Media {
         let (number, _) = packet.payload.split_first_chunk::<OSN>()?;
         let number = SequenceNumber(u16::from_be_bytes(*number));
         let payload_type = PayloadType(codec.parameters.payload_type.0);
-        let header =
-            rtp::Header { sequence_number: number, ssrc, payload_type, ..packet.header };
+        let header = rtp::Header { sequence_number: number, ssrc, payload_type, ..packet.header };
         let payload = packet.payload.slice(OSN..);
         self.take_media(now, rtp::Packet { header, payload, padding: 0 }, codec, true)
     }

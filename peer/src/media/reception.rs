@@ -80,11 +80,6 @@ impl Reception {
         self.highest.wrapping_add_signed(i64::from(steps.cast_signed()))
     }
 
-    /// The highest extended number so far.
-    pub(crate) fn highest(&self) -> u64 {
-        self.highest
-    }
-
     /// Takes note of a number, and says where it is.
     pub(crate) fn place(&mut self, extended: u64) -> Place {
         if extended <= self.highest {
@@ -162,7 +157,9 @@ impl Reception {
             ssrc,
             fraction_lost: u8::try_from(fraction).unwrap_or(u8::MAX),
             // 24 bits, signed.
-            cumulative_lost: i32::try_from(self.lost()).unwrap_or(i32::MAX).clamp(-0x80_0000, 0x7f_ffff),
+            cumulative_lost: i32::try_from(self.lost())
+                .unwrap_or(i32::MAX)
+                .clamp(-0x80_0000, 0x7f_ffff),
             highest_sequence_number: u32::from_be_bytes([a, b, c, d]),
             jitter: self.jitter(),
             last_sender_report: last,

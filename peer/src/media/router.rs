@@ -35,14 +35,6 @@ pub(crate) enum Role {
     Repair(Option<Ssrc>),
 }
 
-/// Where a source belongs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Route {
-    pub(crate) transceiver: TransceiverId,
-    pub(crate) role: Role,
-    pub(crate) rid: Option<Rid>,
-}
-
 /// The sections in force, by what their packets are recognised by.
 #[derive(Debug, Default)]
 pub(crate) struct Router {
@@ -100,7 +92,11 @@ impl Router {
     // ANCHOR_END: section
 
     /// What a source of a section is; `None` if the section does not have it.
-    pub(crate) fn route(&self, receive: &ReceiveParameters, header: &Header) -> Option<(Role, Option<Rid>)> {
+    pub(crate) fn route(
+        &self,
+        receive: &ReceiveParameters,
+        header: &Header,
+    ) -> Option<(Role, Option<Rid>)> {
         let (_, is_repair) = codec_of(receive, header.payload_type)?;
         let (role, id) = if is_repair {
             (Role::Repair(self.repairs.get(&header.ssrc).copied()), self.repaired_rid)

@@ -125,7 +125,12 @@ impl Media {
     }
 
     /// The peer misses packets of a source (RFC 4585 §6.2.1).
-    pub(super) fn resend(&mut self, now: Instant, ssrc: Ssrc, missing: impl Iterator<Item = SequenceNumber>) {
+    pub(super) fn resend(
+        &mut self,
+        now: Instant,
+        ssrc: Ssrc,
+        missing: impl Iterator<Item = SequenceNumber>,
+    ) {
         let Some(source) = self.sources.get_mut(&ssrc) else { return };
         source.counters.nacks += 1;
         for number in missing {
@@ -175,7 +180,9 @@ impl Media {
         let send = section.send.as_ref()?;
         let codec = codec_of(send, source);
         let has_number = codec.is_some_and(|codec| codec.feedback.transport_cc)
-            && section.extensions.contains_key(&super::parameters::Extension::TransportSequenceNumber);
+            && section
+                .extensions
+                .contains_key(&super::parameters::Extension::TransportSequenceNumber);
         let number = self.congestion.next_sequence_number();
         let is_known = if is_repair { source.is_repair_known } else { source.is_known };
         let local = source.local.clone();

@@ -44,7 +44,8 @@ impl Stamp<'_> {
         if let Some(rid) = self.name {
             set(Extension::Mid, section.mid.as_bytes());
             if let Some(Rid(rid)) = rid {
-                let extension = if self.is_repair { Extension::RepairedRid } else { Extension::Rid };
+                let extension =
+                    if self.is_repair { Extension::RepairedRid } else { Extension::Rid };
                 set(extension, rid.as_bytes());
             }
         }

@@ -11,6 +11,7 @@
 
 mod calls;
 mod closing;
+mod flow;
 mod hostile;
 mod liveness;
 mod media;

@@ -7,9 +7,7 @@ use proptest::prelude::*;
 use srtp::{PayloadType, RtpTimestamp, SequenceNumber, Ssrc, rtcp, rtp};
 
 use super::link::{A, B, Link, VIDEO, source};
-use crate::media::engine::{
-    Content, MAX_RECEIVED_OCTETS, MAX_STREAMS, MAX_WAITING_OCTETS,
-};
+use crate::media::engine::{Content, MAX_RECEIVED_OCTETS, MAX_STREAMS, MAX_WAITING_OCTETS};
 use crate::media::{Codec, ReceiveMode};
 
 fn packet(ssrc: u32, payload_type: u8, number: u16, timestamp: u32, payload: Bytes) -> rtp::Packet {
@@ -76,10 +74,8 @@ fn row_65_eight_thousand_requests_are_one_keyframe() {
     let request = rtcp::FullIntraRequest { sender: Ssrc(1), entries: entries.collect() };
     let loss = rtcp::PictureLoss { sender: Ssrc(1), media: ssrc };
     for _ in 0..100 {
-        let packets = vec![
-            rtcp::Packet::FullIntraRequest(request.clone()),
-            rtcp::Packet::PictureLoss(loss),
-        ];
+        let packets =
+            vec![rtcp::Packet::FullIntraRequest(request.clone()), rtcp::Packet::PictureLoss(loss)];
         link.ends[A].handle_rtcp(link.now, packets);
     }
     link.events[A].clear();

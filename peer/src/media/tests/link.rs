@@ -116,7 +116,13 @@ impl Link {
         let now = Instant::now();
         let bitrates = Bitrates { start: 3_000_000, min: 100_000, max: 5_000_000 };
         let end = |seed| {
-            Media::new(now, StdRng::seed_from_u64(seed), Duration::from_secs(1_700_000_000), "name", bitrates)
+            Media::new(
+                now,
+                StdRng::seed_from_u64(seed),
+                Duration::from_secs(1_700_000_000),
+                "name",
+                bitrates,
+            )
         };
         let mut link = Self {
             start: now,
@@ -241,19 +247,21 @@ impl Link {
     }
 
     pub(super) fn frames(&self, end: usize, id: TransceiverId) -> Vec<&MediaFrame> {
-        let frame = |received: &'_ _| match received {
+        let received = self.received[end].get(&id).into_iter().flatten();
+        let frames = received.filter_map(|received| match received {
             Received::Frame(frame) => Some(frame),
             Received::Packet(_) => None,
-        };
-        self.received[end].get(&id).into_iter().flatten().filter_map(frame).collect()
+        });
+        frames.collect()
     }
 
     pub(super) fn packets(&self, end: usize, id: TransceiverId) -> Vec<&MediaPacket> {
-        let packet = |received: &'_ _| match received {
+        let received = self.received[end].get(&id).into_iter().flatten();
+        let packets = received.filter_map(|received| match received {
             Received::Packet(packet) => Some(&**packet),
             Received::Frame(_) => None,
-        };
-        self.received[end].get(&id).into_iter().flatten().filter_map(packet).collect()
+        });
+        packets.collect()
     }
 
     /// An end's stream of the other's video.

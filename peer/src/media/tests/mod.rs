@@ -2,7 +2,7 @@
 
 mod hostile;
 mod link;
-mod reports;
 mod repair;
+mod reports;
 mod routing;
 mod streams;

@@ -14,7 +14,10 @@ fn reports_come_about_once_a_second_and_tell_loss_jitter_and_the_round_trip() {
     link.video(A, 300, 3000, 1000);
     let compounds = link.rtcp(A);
     let is_sender_report = |compound: &&Vec<rtcp::Packet>| {
-        matches!(&compound[..], [rtcp::Packet::SenderReport(_), rtcp::Packet::SourceDescription(_), ..])
+        matches!(
+            &compound[..],
+            [rtcp::Packet::SenderReport(_), rtcp::Packet::SourceDescription(_), ..]
+        )
     };
     let reports = compounds.iter().filter(is_sender_report).count();
     assert!((7..=14).contains(&reports), "{reports} in ten seconds");

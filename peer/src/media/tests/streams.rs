@@ -34,9 +34,8 @@ fn datagrams_have_1200_octets_with_the_tag() {
     let mut link = Link::new();
     link.video(A, 5, 50_000, 100);
     let longest = link.sent.iter().map(|(_, outgoing)| match outgoing {
-        crate::media::engine::Outgoing::Rtp(octets) | crate::media::engine::Outgoing::Rtcp(octets) => {
-            octets.len() + 16
-        }
+        crate::media::engine::Outgoing::Rtp(octets)
+        | crate::media::engine::Outgoing::Rtcp(octets) => octets.len() + 16,
     });
     let longest = longest.max().unwrap();
     assert!((1150..=1200).contains(&longest), "{longest}");
@@ -166,11 +165,8 @@ fn the_target_is_told() {
 #[test]
 fn more_than_the_path_carries_is_refused_and_a_keyframe_asked_for() {
     let mut link = Link::new();
-    let frame = EncodedFrame {
-        payload: vp8(0, true, 1_000_000),
-        timestamp: RtpTimestamp(0),
-        rid: None,
-    };
+    let frame =
+        EncodedFrame { payload: vp8(0, true, 1_000_000), timestamp: RtpTimestamp(0), rid: None };
     let results: Vec<_> =
         (0..3).map(|_| link.ends[A].send_frame(link.now, VIDEO, &frame)).collect();
     assert_eq!(results[0], Ok(()));
