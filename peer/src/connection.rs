@@ -1,4 +1,5 @@
-//! One connection to one peer, without I/O and without a clock: ICE, DTLS and SCTP under one roof.
+//! One connection to one peer, without I/O and without a clock: ICE, DTLS, SCTP and SRTP under one
+//! roof.
 //!
 //! RFC 9429 (JSEP), RFC 8825 to 8835 (WebRTC), W3C webrtc-pc `RTCPeerConnection`.
 //!
@@ -6,8 +7,10 @@
 //!  descriptions ─► negotiation ─ Agreement ─┐
 //!                                           ▼
 //!  datagram ─► demux ─┬─ STUN ─► paths ── path ──► where to send
-//!                     └─ DTLS ─► handshake ── recv ─► channels ─► messages, events
-//!  poll_transmit ◄── paths, handshake ◄── send ◄───── channels ◄─ messages
+//!                     ├─ DTLS ─► handshake ── recv ─► channels ─► messages, events
+//!                     └─ RTP ──► keys ── unprotect ─► media ────► frames, packets, events
+//!  poll_transmit ◄─┬─ paths, handshake ◄── send ◄──── channels ◄─ messages
+//!                  └─ keys ◄───────────── protect ◄── media ◄──── frames, packets
 //! ```
 //!
 //! The verbs are those of every layer here: give it datagrams, timeouts and messages; drain
@@ -112,7 +115,7 @@ struct Reported {
     path: Option<Path>,
 }
 
-/// A WebRTC connection for data channels.
+/// A WebRTC connection for data channels, audio and video.
 ///
 /// ```
 /// use std::time::Instant;

@@ -9,7 +9,7 @@
 //!              |      [20..63] -+--> DTLS          to DTLS
 //! datagram --> |      [64..79] -+--> TURN channel  dropped: no relay allocated
 //!              |     [80..127] -+--> QUIC          dropped
-//!              |    [128..191] -+--> RTP / RTCP    counted and dropped: no media agreed
+//!              |    [128..191] -+--> RTP / RTCP    to SRTP
 //!              |    [192..255] -+--> QUIC          dropped
 //!              |     otherwise -+--> nothing       dropped
 //!              +----------------+

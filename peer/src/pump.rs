@@ -4,8 +4,8 @@
 //!   inward, after every input              outward, for every datagram asked for
 //!   ICE news       ► the path              ICE first: its checks keep the rest alive
 //!   path, terms    ► DTLS begins           SCTP packet ► DTLS record ┐
-//!   DTLS connected ► SCTP begins           DTLS record ──────────────┴► the path
-//!   DTLS data      ► SCTP
+//!   DTLS connected ► SCTP and SRTP begin   DTLS record ──────────────┼► the path
+//!   DTLS data      ► SCTP                  RTP, RTCP ► SRTP ─────────┘  in turns
 //! ```
 //!
 //! Both ways are straight lines. There is no other back and forth between the layers, and no queue

@@ -185,11 +185,10 @@ impl Media {
             sections.into_iter().map(|section| (section.transceiver, section)).collect();
         for section in self.sections.values() {
             let sources = section.send.iter().flat_map(|send| &send.sources);
-            for local in sources.filter(|_| section.send.is_some()) {
-                if !self.sources.contains_key(&local.ssrc) {
-                    let source = Source::new(section.transceiver, local.clone(), &mut self.rng);
-                    self.sources.insert(local.ssrc, source);
-                }
+            for local in sources {
+                let rng = &mut self.rng;
+                let new = || Source::new(section.transceiver, local.clone(), rng);
+                self.sources.entry(local.ssrc).or_insert_with(new).local = local.clone();
             }
             self.deliveries.entry(section.transceiver).or_default();
         }

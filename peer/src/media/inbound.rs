@@ -36,6 +36,9 @@ use super::{Codec, MediaFrame, MediaKind, MediaPacket, ReceiveMode, Received, Ri
 /// A keyframe is asked for again after two round trips, but not more often than this.
 const MIN_WISH_INTERVAL: Duration = Duration::from_millis(300);
 
+/// How long a keyframe that has begun may take before another is asked for.
+const UNDER_WAY: Duration = Duration::from_millis(300);
+
 /// What was counted of a source.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ReceivedCounters {
@@ -164,6 +167,10 @@ impl Inbound {
         let wants_keyframe = at.kind == MediaKind::Video && !self.has_keyframe;
         if wants_keyframe && at.mode != ReceiveMode::Discard {
             self.wish.make(at.now);
+            let codec = self.codec.map(|(codec, _)| codec);
+            if codec.is_some_and(|codec| begins_keyframe(codec, &packet.payload)) {
+                self.wish.put_off(at.now + UNDER_WAY);
+            }
         }
         if matches!(at.mode, ReceiveMode::Packets | ReceiveMode::Both) && !packet.payload.is_empty()
         {

@@ -104,7 +104,7 @@ impl Numbering {
             self.switch(now, origin, timestamp, clock_rate);
             self.offset = (self.highest + 1).wrapping_sub(number);
         }
-        let number = number.wrapping_add(self.offset);
+        let number = self.highest.checked_add_signed(self.distance(number))?;
         if number <= self.floor || self.highest.saturating_sub(number) >= MAX_LATE {
             return None;
         }

@@ -69,12 +69,7 @@ impl Media {
             return false;
         }
         let content = match role {
-            Role::Media => {
-                let mut inbound = Inbound::new(now, packet, rid);
-                let at = self.circumstances(now, id, header.ssrc);
-                inbound.set_mode(now, at.kind, at.mode);
-                Content::Media(Box::new(inbound))
-            }
+            Role::Media => Content::Media(Box::new(Inbound::new(now, packet, rid))),
             Role::Repair(_) => {
                 let reception = Reception::new(now, header.sequence_number);
                 Content::Repair { reception, role, rid }

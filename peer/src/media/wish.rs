@@ -27,6 +27,11 @@ impl Wish {
         self.made.get_or_insert(now);
     }
 
+    /// It seems to be on its way: nothing is said before `at`.
+    pub(crate) fn put_off(&mut self, at: Instant) {
+        self.made = Some(at);
+    }
+
     /// No longer.
     pub(crate) fn fulfil(&mut self) {
         self.made = None;

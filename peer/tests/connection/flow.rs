@@ -52,8 +52,7 @@ impl Call {
         let mut ids = Vec::new();
         for end in [A, B] {
             for kind in [MediaKind::Audio, MediaKind::Video] {
-                let init =
-                    TransceiverInit { direction: Direction::SendRecv, ..Default::default() };
+                let init = TransceiverInit { direction: Direction::SendRecv, ..Default::default() };
                 ids.push(net.ends[end].add_transceiver(net.now, kind, init).unwrap());
             }
         }
@@ -141,7 +140,8 @@ fn audio_and_video_pass_both_ways() {
     call.talk(60);
     call.run(SECOND);
     for end in [A, B] {
-        let (audio, video) = (call.received(end, call.audio[end]), call.received(end, call.video[end]));
+        let (audio, video) =
+            (call.received(end, call.audio[end]), call.received(end, call.video[end]));
         assert_eq!((audio.len(), video.len()), (60, 60));
         assert!(audio.iter().zip(0_u32..).all(|(frame, n)| frame.payload[..4] == n.to_be_bytes()));
         assert!(video.iter().zip(0_u32..).all(|(frame, n)| frame.payload == vp8(n, n == 0, 3000)));
@@ -267,11 +267,7 @@ fn media_flows_over_renegotiations() {
         .unwrap();
     call.net.negotiate(A);
     call.talk(10);
-    let frame = EncodedFrame {
-        payload: vp8(0, true, 3000),
-        timestamp: RtpTimestamp(0),
-        rid: None,
-    };
+    let frame = EncodedFrame { payload: vp8(0, true, 3000), timestamp: RtpTimestamp(0), rid: None };
     call.net.ends[A].send_frame(call.net.now, more, frame.clone()).unwrap();
     call.net.ends[A].stop_transceiver(call.net.now, more).unwrap();
     let result = call.net.ends[A].send_frame(call.net.now, more, frame);
@@ -293,8 +289,7 @@ fn camera_off_and_on() {
     let (id, now) = (call.video[A], call.net.now);
     call.net.ends[A].set_direction(now, id, Direction::RecvOnly).unwrap();
     call.net.negotiate(A);
-    let frame =
-        EncodedFrame { payload: vp8(0, true, 100), timestamp: RtpTimestamp(0), rid: None };
+    let frame = EncodedFrame { payload: vp8(0, true, 100), timestamp: RtpTimestamp(0), rid: None };
     let result = call.net.ends[A].send_frame(now, id, frame);
     assert_eq!(result, Err(MediaError::NotSending));
     call.run(3 * SECOND);
@@ -315,8 +310,7 @@ fn a_path_that_is_gone_holds_no_media() {
     call.talk(5);
     call.net.passes = Box::new(|_, _| false);
     call.run(40 * SECOND);
-    let frame =
-        EncodedFrame { payload: vp8(0, true, 100), timestamp: RtpTimestamp(0), rid: None };
+    let frame = EncodedFrame { payload: vp8(0, true, 100), timestamp: RtpTimestamp(0), rid: None };
     let result = call.net.ends[A].send_frame(call.net.now, call.video[A], frame);
     assert_eq!(result, Err(MediaError::NotSending));
 }
@@ -324,11 +318,9 @@ fn a_path_that_is_gone_holds_no_media() {
 #[test]
 fn before_the_connection_nothing_is_sent() {
     let mut net = Net::new();
-    let id = net.ends[A]
-        .add_transceiver(net.now, MediaKind::Video, TransceiverInit::default())
-        .unwrap();
-    let frame =
-        EncodedFrame { payload: vp8(0, true, 100), timestamp: RtpTimestamp(0), rid: None };
+    let id =
+        net.ends[A].add_transceiver(net.now, MediaKind::Video, TransceiverInit::default()).unwrap();
+    let frame = EncodedFrame { payload: vp8(0, true, 100), timestamp: RtpTimestamp(0), rid: None };
     let result = net.ends[A].send_frame(net.now, id, frame);
     assert_eq!(result, Err(MediaError::NotSending));
     assert!(!net.sent.iter().any(|(.., transmit)| is_rtp(transmit)));

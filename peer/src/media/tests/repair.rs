@@ -169,7 +169,9 @@ fn a_far_jump_of_numbers_begins_anew() {
         link.video(A, 100, 12_000, 1000);
     }
     link.passes = Box::new(|_, _| true);
+    link.run(Duration::from_secs(5));
     link.video(A, 10, 1000, 1);
+    link.run(Duration::from_secs(1));
     let frames = link.frames(B, VIDEO);
     assert!(frames.last().unwrap().is_keyframe);
     assert!(link.inbound(B, source(A, VIDEO, 0).ssrc).reception.lost() < 4000);
