@@ -255,8 +255,13 @@ pub(crate) struct PeerProgram {
 impl PeerProgram {
     /// Starts `peer serve` with `flags` on a free port and waits for the line with its address.
     pub(crate) async fn start(flags: &[&str]) -> Self {
+        Self::start_at("127.0.0.1:0", flags).await
+    }
+
+    /// The same on this address.
+    pub(crate) async fn start_at(address: &str, flags: &[&str]) -> Self {
         let mut command = Command::new(peer_binary());
-        command.args(["serve", "--listen", "127.0.0.1:0"]).args(flags).stdout(Stdio::piped());
+        command.args(["serve", "--listen", address]).args(flags).stdout(Stdio::piped());
         let mut process = Group::start(&mut command);
         let mut lines = BufReader::new(process.stdout()).lines();
         let line = tokio::time::timeout(Duration::from_secs(10), lines.next_line())

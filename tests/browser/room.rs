@@ -310,7 +310,7 @@ async fn server_gone(room: &Room, peer: PeerProgram) {
         page.until("#error", |text| text.contains("trying again")).await;
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
-    let _again = PeerProgram::start(&["--listen", &address]).await;
+    let _again = PeerProgram::start_at(&address, &[]).await;
     room.connected().await;
     chat(room).await;
 }

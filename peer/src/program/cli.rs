@@ -71,6 +71,11 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) record: Option<PathBuf>,
 
+    /// Who publishes at /whip or watches at /whep has to know this token (RFC 6750)
+    #[arg(long, value_name = "TOKEN",
+          value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) token: Option<String>,
+
     /// How many sessions there may be at once; an offer beyond is refused with status 503
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub(crate) max_sessions: usize,

@@ -9,6 +9,7 @@
 //! ```
 //!
 //!  GET    /room/NAME, /room/NAME/socket              two browsers in a room; see [`socket`]
+//!  /whip, /whep                                      one publisher, many viewers; see [`whip`](super::whip)
 //!
 //! Refusals, each with a reason in plain text: 400 what was sent makes no sense, 404 no such
 //! session, 413 too large, 415 another content type, 503 too many sessions.
@@ -32,11 +33,14 @@ use super::report::Report;
 use super::request::{Refusal, SDP, SDP_FRAGMENT, text};
 use super::room::{self, Rooms};
 use super::sessions::{Refusal as SessionRefusal, Sessions};
+use super::token::Token;
 use super::trickle::add_candidates;
+use super::whip::Broadcast;
 use super::{page, socket};
 
 /// The whole service, pages included.
-pub(super) fn router(sessions: Sessions, rooms: Rooms, cors: bool) -> Router {
+pub(super) fn router(sessions: Sessions, rooms: Rooms, token: Option<Token>, cors: bool) -> Router {
+    let broadcast = Broadcast::new(sessions.clone(), token).routes(cors);
     let router = Router::new()
         .route("/offer", post(offer))
         .route("/session/{id}", get(describe).post(renegotiate).patch(trickle).delete(end))
@@ -49,9 +53,9 @@ pub(super) fn router(sessions: Sessions, rooms: Rooms, cors: bool) -> Router {
         .with_state(rooms)
         .merge(page::routes());
     if !cors {
-        return router;
+        return router.merge(broadcast);
     }
-    router.layer(
+    let router = router.layer(
         CorsLayer::new()
             .allow_origin(Any)
             .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
@@ -59,7 +63,8 @@ pub(super) fn router(sessions: Sessions, rooms: Rooms, cors: bool) -> Router {
             .expose_headers([header::LOCATION])
             // A page from the internet asks for leave to reach a local address.
             .allow_private_network(true),
-    )
+    );
+    router.merge(broadcast)
 }
 
 impl From<SessionRefusal> for Refusal {

@@ -3,6 +3,7 @@
 //! ```text
 //!  serve:  http ► sessions ► PeerConnection ► echo, on every channel
 //!                                           ► media, sent and received
+//!          whip ► hub               one publisher, many viewers
 //!          room ► socket            between two browsers
 //!          page (HTML, CSS, JavaScript)
 //!  call:   signalling (HTTP client) ► PeerConnection ► chat | transfer | media
@@ -21,16 +22,20 @@ mod chat;
 mod connections;
 mod echo;
 mod http;
+mod hub;
 mod media;
 mod page;
 mod report;
 mod request;
+mod restart;
 mod room;
 mod sessions;
 mod signalling;
 mod socket;
+mod token;
 mod transfer;
 mod trickle;
+mod whip;
 
 /// Octets that SCTP may hold for a peer that does not acknowledge. The default is made for
 /// applications that cannot wait; this one does.

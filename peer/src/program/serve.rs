@@ -18,6 +18,7 @@ use super::media::recorder::Recorder;
 use super::media::stage::{self, Studio};
 use super::room::Rooms;
 use super::sessions::Sessions;
+use super::token::Token;
 use super::{connections, http};
 
 /// How long the farewells of all connections and the answers under way may take at the end.
@@ -45,7 +46,12 @@ pub(crate) async fn serve(arguments: ServeArgs) -> Result<(), Failure> {
 
     let sessions = Sessions::new(endpoint.clone(), arguments.max_sessions, studio);
     let rooms = Rooms::new();
-    let router = http::router(sessions, rooms.clone(), arguments.cors);
+    let token = arguments
+        .token
+        .as_deref()
+        .map(|token| Token::new(token).ok_or_else(|| Failure::new("the system has no randomness")));
+    let token = token.transpose()?;
+    let router = http::router(sessions, rooms.clone(), token, arguments.cors);
     let (stop, stopping) = watch::channel(false);
     let mut servers = JoinSet::new();
     for listener in listeners {

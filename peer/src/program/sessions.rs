@@ -28,7 +28,7 @@ use super::media::stage::{Stage, Studio};
 
 /// How long a session may take to connect: what is half-open after that is freed, so that offers
 /// alone cannot fill the table for long.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(25);
+pub(super) const CONNECT_DEADLINE: Duration = Duration::from_secs(25);
 
 /// The channels a session remembers for its report. A client may open and close them for ever.
 const MAX_CHANNELS_REPORTED: usize = 2048;
@@ -47,6 +47,14 @@ pub(super) struct Sessions {
     room: Arc<Semaphore>,
     table: Arc<Mutex<HashMap<String, Arc<Session>>>>,
     studio: Arc<Studio>,
+}
+
+/// What a new client gets: an id nobody can guess, one of the places there are, a connection.
+#[derive(Debug)]
+pub(super) struct Reserved {
+    pub(super) id: String,
+    pub(super) room: OwnedSemaphorePermit,
+    pub(super) connection: PeerConnection,
 }
 
 /// Why an offer was not answered.
@@ -98,17 +106,22 @@ impl Sessions {
         Sessions { endpoint, room, table: Arc::default(), studio }
     }
 
-    /// Answers an offer with a new session; returns its id and the answer.
-    pub(super) async fn open(&self, offer: &str) -> Result<(String, String), Refusal> {
+    /// A place and a connection for a new client.
+    pub(super) fn reserve(&self) -> Result<Reserved, Refusal> {
         let room = Arc::clone(&self.room).try_acquire_owned().map_err(|_| Refusal::Full)?;
         let id = new_id()?;
-        let connection = match self.endpoint.connection(super::config()) {
-            Ok(connection) => Arc::new(connection),
-            Err(Error::Closed) => return Err(Refusal::Ending),
-            Err(error) => return Err(Refusal::Internal(error.to_string())),
-        };
+        match self.endpoint.connection(super::config()) {
+            Ok(connection) => Ok(Reserved { id, room, connection }),
+            Err(Error::Closed) => Err(Refusal::Ending),
+            Err(error) => Err(Refusal::Internal(error.to_string())),
+        }
+    }
+
+    /// Answers an offer with a new session; returns its id and the answer.
+    pub(super) async fn open(&self, offer: &str) -> Result<(String, String), Refusal> {
+        let Reserved { id, room, connection } = self.reserve()?;
         let session = Arc::new(Session {
-            connection,
+            connection: Arc::new(connection),
             stage: Stage::new(&self.studio),
             channels: Mutex::default(),
             negotiating: tokio::sync::Mutex::default(),
