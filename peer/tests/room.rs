@@ -63,10 +63,10 @@ async fn send(socket: &mut Socket, value: &Value) {
 }
 
 /// Two in a room, and the number of their call.
-async fn pair(server: &Server) -> (Socket, Socket, Value) {
-    let mut first = enter(server, "tea").await;
+async fn pair(server: &Server, room: &str) -> (Socket, Socket, Value) {
+    let mut first = enter(server, room).await;
     assert_eq!(next(&mut first).await, json!({ "type": "waiting" }));
-    let mut second = enter(server, "tea").await;
+    let mut second = enter(server, room).await;
     let joined = next(&mut second).await;
     let call = joined["call"].clone();
     assert_eq!(joined, json!({ "type": "joined", "call": call, "polite": true }));
@@ -81,7 +81,7 @@ fn offer(call: &Value, sdp: &str) -> Value {
 #[tokio::test]
 async fn signals_reach_the_other_one_unchanged_and_in_order() {
     let server = Server::start(&[]);
-    let (mut first, mut second, call) = pair(&server).await;
+    let (mut first, mut second, call) = pair(&server, "tea").await;
     let candidate = json!({ "candidate": "candidate:1 1 udp 1 ::1 9 typ host", "sdpMid": "0",
         "sdpMLineIndex": 0, "usernameFragment": "ä\"" });
     let signals = [
@@ -102,7 +102,7 @@ async fn signals_reach_the_other_one_unchanged_and_in_order() {
 #[tokio::test]
 async fn a_third_gets_a_clear_sentence() {
     let server = Server::start(&[]);
-    let _two = pair(&server).await;
+    let _two = pair(&server, "tea").await;
     let mut third = enter(&server, "tea").await;
     let (code, reason) = closed(&mut third).await;
     assert_eq!((code, reason.as_str()), (4000, "This room is full: two people are in it already."));
@@ -113,7 +113,7 @@ async fn a_third_gets_a_clear_sentence() {
 async fn what_is_no_signal_ends_the_connection_and_only_that() {
     let server = Server::start(&[]);
     let too_long = "x".repeat(70_000);
-    for (message, code) in [
+    let cases = [
         (Message::text("hello"), Some(1008)),
         (
             Message::text(json!({ "type": "joined", "call": 1, "polite": true }).to_string()),
@@ -121,8 +121,10 @@ async fn what_is_no_signal_ends_the_connection_and_only_that() {
         ),
         (Message::binary(vec![1, 2, 3]), Some(1003)),
         (Message::text(offer(&json!(1), &too_long).to_string()), None),
-    ] {
-        let (mut first, mut second, _) = pair(&server).await;
+    ];
+    for (case, (message, code)) in cases.into_iter().enumerate() {
+        let room = format!("case-{case}");
+        let (mut first, mut second, _) = pair(&server, &room).await;
         let sent = second.send(message).await;
         match code {
             Some(code) => assert_eq!(closed(&mut second).await.0, code),
@@ -137,7 +139,7 @@ async fn what_is_no_signal_ends_the_connection_and_only_that() {
 #[tokio::test]
 async fn a_flood_ends_the_connection() {
     let server = Server::start(&[]);
-    let (mut first, mut second, _) = pair(&server).await;
+    let (mut first, mut second, _) = pair(&server, "tea").await;
     // Of a call that is over: nobody is bothered with them.
     let signal = offer(&json!(0), "v=0\r\n").to_string();
     for _ in 0..300 {

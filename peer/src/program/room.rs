@@ -174,7 +174,7 @@ pub(super) struct Seat {
     id: u64,
     queue: mpsc::Receiver<Letter>,
     closing: watch::Receiver<bool>,
-    _place: OwnedSemaphorePermit,
+    place: Arc<OwnedSemaphorePermit>,
 }
 
 /// What [`Seat::next`] finds.
@@ -227,12 +227,15 @@ impl Rooms {
         drop(table);
         let closing = self.closing.subscribe();
         let room = name.to_owned();
-        Ok(Seat { rooms: self.clone(), room, id, queue, closing, _place: place })
+        Ok(Seat { rooms: self.clone(), room, id, queue, closing, place: Arc::new(place) })
     }
 
-    /// Shows everybody out.
-    pub(super) fn close(&self) {
+    /// Shows everybody out, and waits until all have gone.
+    pub(super) async fn close(&self) {
         self.closing.send_replace(true);
+        let everybody = u32::try_from(MAX_CONNECTIONS).unwrap_or(u32::MAX);
+        // The semaphore is never closed.
+        let _ = self.places.acquire_many(everybody).await;
     }
 }
 
@@ -286,6 +289,11 @@ impl Seat {
                 None => Next::Slow,
             },
         }
+    }
+
+    /// What keeps the place among all people taken, also when the seat in the room is left.
+    pub(super) fn place(&self) -> Arc<OwnedSemaphorePermit> {
+        Arc::clone(&self.place)
     }
 
     /// Passes a signal on to the other one, if it belongs to the call that is on.

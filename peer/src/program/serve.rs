@@ -61,9 +61,8 @@ pub(crate) async fn serve(arguments: ServeArgs) -> Result<(), Failure> {
     interrupt().await?;
     info!("closing");
     stop.send_replace(true);
-    rooms.close();
     let farewell = async {
-        endpoint.close().await;
+        tokio::join!(endpoint.close(), rooms.close());
         servers.join_all().await;
     };
     if tokio::time::timeout(FAREWELL, farewell).await.is_err() {

@@ -67,6 +67,8 @@ pub(super) fn enter(upgrade: WebSocketUpgrade, rooms: &Rooms, name: &str) -> Res
     let seat = rooms.join(name);
     upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).on_upgrade(
         async move |mut socket| {
+            // Taken until the farewell is over.
+            let _place = seat.as_ref().ok().map(Seat::place);
             let close = match seat {
                 Ok(seat) => attend(&mut socket, seat).await,
                 Err(refusal) => Some(Close::Refused(refusal)),
