@@ -97,7 +97,6 @@ impl Connection {
 
     /// The keys come with the proof of who the peer is (RFC 5764 §4.2). Without a profile in common
     /// there is none, and no media.
-    // ANCHOR: keys
     pub(crate) fn start_media(&mut self, proof: &Authenticated) {
         let Some(dtls) = self.handshake.connection() else { return };
         let (Some(material), Some(info)) = (dtls.srtp_keying_material(proof), dtls.info()) else {
@@ -116,7 +115,6 @@ impl Connection {
         debug!(profile = profile.name(), "SRTP");
         self.keys = Some(Keys { profile, outbound, inbound });
     }
-    // ANCHOR_END: keys
 
     /// Takes RTP and RTCP: only what is encrypted, and comes from where the peer has proven to be.
     pub(super) fn handle_media(
@@ -139,7 +137,6 @@ impl Connection {
         handled
     }
 
-    // ANCHOR: open
     fn open(
         &mut self,
         now: Instant,
@@ -156,7 +153,6 @@ impl Connection {
         let packet = rtp::Packet::parse(&packet.freeze())?;
         if self.media.handle_rtp(now, packet) { Ok(()) } else { Err(Error::UnexpectedMedia) }
     }
-    // ANCHOR_END: open
 
     /// The next packet of media, sealed.
     pub(crate) fn poll_media(&mut self, now: Instant) -> Option<Bytes> {

@@ -215,7 +215,6 @@ impl Media {
     }
 
     /// Reports on everything, if it is time (RFC 3550 §6.4).
-    // ANCHOR: report
     pub(super) fn report(&mut self, now: Instant) {
         if self.next_report.is_none_or(|next| next > now) {
             return;
@@ -242,7 +241,6 @@ impl Media {
             self.send_report(now, ssrc, rtcp::Packet::ReceiverReport(report));
         }
     }
-    // ANCHOR_END: report
 
     fn send_report(&mut self, now: Instant, ssrc: Ssrc, report: rtcp::Packet) {
         let mut compound = vec![report, self.description(&[ssrc])];

@@ -81,7 +81,6 @@ impl History {
     }
 
     /// The packet, if it may be sent again now; then it counts as sent.
-    // ANCHOR: resend
     pub(crate) fn resend(
         &mut self,
         now: Instant,
@@ -99,7 +98,6 @@ impl History {
         sent.resends += 1;
         Some(sent.packet.clone())
     }
-    // ANCHOR_END: resend
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {

@@ -344,7 +344,6 @@ impl Inbound {
     }
 
     /// How long a gap is waited for.
-    // ANCHOR: wait
     fn wait(&self, round_trip: Duration) -> Duration {
         let milliseconds = Duration::from_millis;
         if self.is_repaired {
@@ -355,7 +354,6 @@ impl Inbound {
         let overtaking = 2 * self.reception.jitter_time(clock_rate);
         overtaking.clamp(milliseconds(20), milliseconds(100))
     }
-    // ANCHOR_END: wait
 
     /// Octets that wait for their turn.
     pub(crate) fn octets_held(&self) -> usize {

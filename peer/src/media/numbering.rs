@@ -89,7 +89,6 @@ impl Numbering {
     }
 
     /// Number and timestamp of a packet that is forwarded; `None`: it is not to be sent.
-    // ANCHOR: forward
     pub(crate) fn packet(
         &mut self,
         now: Instant,
@@ -120,7 +119,6 @@ impl Numbering {
         }
         Some((number, timestamp))
     }
-    // ANCHOR_END: forward
 
     /// How far from the highest number the origin's number will be.
     fn distance(&self, number: u64) -> i64 {

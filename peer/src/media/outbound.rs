@@ -181,7 +181,6 @@ impl Source {
 
     /// The retransmission of a packet (RFC 4588 §4): its own number, and the original's in front of
     /// the payload.
-    // ANCHOR: retransmission
     pub(crate) fn retransmission(
         &mut self,
         packet: &Numbered,
@@ -204,7 +203,6 @@ impl Source {
         };
         rtp::Packet { header, payload: payload.freeze(), padding: 0 }
     }
-    // ANCHOR_END: retransmission
 
     /// Nothing but padding, in the repair's numbers, where it cannot be taken for a lost packet.
     pub(crate) fn padding(
@@ -228,7 +226,6 @@ impl Source {
     }
 
     /// What we say about ourselves, once in a report interval; `None` if we are silent.
-    // ANCHOR: sender_report
     pub(crate) fn sender_report(
         &mut self,
         now: Instant,
@@ -248,7 +245,6 @@ impl Source {
             reports: Vec::new(),
         })
     }
-    // ANCHOR_END: sender_report
 
     /// The peer reports on us, or on our repair. The round trip, if the block tells it.
     pub(crate) fn reported(&mut self, arrival: u32, block: &ReportBlock) -> Option<Duration> {

@@ -95,7 +95,6 @@ impl Reception {
     }
 
     /// Takes the time of a packet that came by itself, for the jitter (§A.8).
-    // ANCHOR: jitter
     pub(crate) fn timed(&mut self, now: Instant, timestamp: RtpTimestamp, clock_rate: u32) {
         let elapsed = now.saturating_duration_since(self.origin);
         let ticks = elapsed.as_micros() * u128::from(clock_rate) / 1_000_000;
@@ -109,7 +108,6 @@ impl Reception {
             }
         }
     }
-    // ANCHOR_END: jitter
 
     /// The jitter, in ticks.
     pub(crate) fn jitter(&self) -> u32 {
@@ -137,7 +135,6 @@ impl Reception {
 
     /// The report block of this moment; the next one's fraction counts from here. `None` if nothing
     /// has come since the last one: silent sources are not reported on (§6.4).
-    // ANCHOR: report_block
     pub(crate) fn report(&mut self, now: Instant, ssrc: Ssrc) -> Option<ReportBlock> {
         let (expected, received) = (self.expected(), self.received);
         let expected_now = expected.saturating_sub(self.expected_before);
@@ -166,7 +163,6 @@ impl Reception {
             delay_since_last_sender_report: since,
         })
     }
-    // ANCHOR_END: report_block
 }
 
 #[cfg(test)]

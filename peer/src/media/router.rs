@@ -81,7 +81,6 @@ impl Router {
     }
 
     /// The section of a source that is not known yet.
-    // ANCHOR: section
     pub(crate) fn section(&self, header: &Header) -> Option<TransceiverId> {
         if let Some(mid) = self.named(&header.extensions) {
             return self.by_mid.get(std::str::from_utf8(mid).ok()?).copied();
@@ -89,7 +88,6 @@ impl Router {
         let by_payload_type = || *self.by_payload_type.get(&header.payload_type.0)?;
         self.by_ssrc.get(&header.ssrc).copied().or_else(by_payload_type)
     }
-    // ANCHOR_END: section
 
     /// What a source of a section is; `None` if the section does not have it.
     pub(crate) fn route(

@@ -94,8 +94,10 @@ pub(super) fn vp8(number: u32, is_keyframe: bool, octets: usize) -> Bytes {
     frame.into()
 }
 
+/// Whether a packet of an end passes.
+type Filter = Box<dyn FnMut(usize, &Outgoing) -> bool>;
+
 pub(super) struct Link {
-    pub(super) start: Instant,
     pub(super) now: Instant,
     pub(super) ends: [Media; 2],
     pub(super) delay: Duration,
@@ -106,7 +108,7 @@ pub(super) struct Link {
     pub(super) events: [Vec<MediaEvent>; 2],
     pub(super) received: [BTreeMap<TransceiverId, Vec<Received>>; 2],
     /// Whether a packet passes.
-    pub(super) passes: Box<dyn FnMut(usize, &Outgoing) -> bool>,
+    pub(super) passes: Filter,
     rng: StdRng,
     wire: Vec<(Instant, usize, Outgoing)>,
 }
@@ -125,7 +127,6 @@ impl Link {
             )
         };
         let mut link = Self {
-            start: now,
             now,
             ends: [end(1), end(2)],
             delay: Duration::from_millis(20),
