@@ -41,6 +41,8 @@ pub(crate) async fn serve(arguments: ServeArgs) -> Result<(), Failure> {
     let first =
         listeners.first().ok_or_else(|| Failure::new("there is no address to listen on"))?;
     let address = first.local_addr().explain(|| "cannot listen".into())?;
+    // Before anybody can know that the program runs, and end it.
+    let interrupted = interrupts()?;
     announce(arguments.listen, address)?;
     info!(udp_port = endpoint.port(), "serving");
 
@@ -58,7 +60,7 @@ pub(crate) async fn serve(arguments: ServeArgs) -> Result<(), Failure> {
         servers.spawn(connections::serve(listener, router.clone(), stopping.clone()));
     }
 
-    interrupt().await?;
+    interrupted.await?;
     info!("closing");
     stop.send_replace(true);
     let farewell = async {
@@ -131,16 +133,24 @@ fn announce(listen: Listen, address: SocketAddr) -> Result<(), Failure> {
 
 /// Completes when the user wants the program to end.
 pub(super) async fn interrupt() -> Result<(), Failure> {
+    interrupts()?.await
+}
+
+/// As [`interrupt`]; signals count from the call on, not from when it is awaited.
+fn interrupts() -> Result<impl Future<Output = Result<(), Failure>>, Failure> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate =
-            signal(SignalKind::terminate()).explain(|| "cannot wait for signals".into())?;
-        tokio::select! {
-            outcome = tokio::signal::ctrl_c() => outcome.explain(|| "cannot wait for signals".into()),
-            _ = terminate.recv() => Ok(()),
-        }
+        let listen = |kind| signal(kind).explain(|| "cannot wait for signals".into());
+        let mut interrupt = listen(SignalKind::interrupt())?;
+        let mut terminate = listen(SignalKind::terminate())?;
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => Ok(()),
+                _ = terminate.recv() => Ok(()),
+            }
+        })
     }
     #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await.explain(|| "cannot wait for signals".into())
+    Ok(async { tokio::signal::ctrl_c().await.explain(|| "cannot wait for signals".into()) })
 }
