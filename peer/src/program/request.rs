@@ -32,7 +32,13 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let Refusal(status, mut reason) = self;
         reason.push('\n');
-        (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], reason).into_response()
+        let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+        // Who is not let in hears how to ask (RFC 9110 §11.6.1, RFC 6750 §3).
+        let ask = [(header::WWW_AUTHENTICATE, "Bearer")];
+        match status {
+            StatusCode::UNAUTHORIZED => (status, ask, plain, reason).into_response(),
+            _ => (status, plain, reason).into_response(),
+        }
     }
 }
 

@@ -135,51 +135,44 @@ impl Broadcast {
         )
     }
 
-    fn authorize(&self, headers: &HeaderMap) -> Result<(), Response> {
+    fn authorize(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         match &self.token {
             Some(token) if !token.admits(headers) => {
-                let refusal =
-                    Refusal(StatusCode::UNAUTHORIZED, "the token is missing or wrong".into());
-                Err(([(header::WWW_AUTHENTICATE, "Bearer")], refusal).into_response())
+                Err(Refusal(StatusCode::UNAUTHORIZED, "the token is missing or wrong".into()))
             }
             _ => Ok(()),
         }
     }
 
-    fn client(&self, id: &str) -> Result<Arc<Client>, Response> {
-        lock(&self.table).get(id).cloned().ok_or_else(|| gone().into_response())
+    fn client(&self, id: &str) -> Result<Arc<Client>, Refusal> {
+        lock(&self.table).get(id).cloned().ok_or_else(gone)
     }
 
     /// Answers an offer.
-    async fn open(&self, endpoint: Endpoint, offer: String) -> Result<Response, Response> {
+    async fn open(&self, endpoint: Endpoint, offer: String) -> Result<Response, Refusal> {
         // Taken first, so that of two publishers at once only one is answered.
         let publication = match endpoint {
             Endpoint::Whip => Some(self.hub.publish().ok_or_else(|| {
-                Refusal(StatusCode::CONFLICT, "somebody else is publishing".into()).into_response()
+                Refusal(StatusCode::CONFLICT, "somebody else is publishing".into())
             })?),
             Endpoint::Whep => None,
         };
-        let seat =
-            self.sessions.reserve().map_err(|refusal| Refusal::from(refusal).into_response())?;
+        let seat = self.sessions.reserve()?;
         let (id, room, connection) = (seat.id, seat.room, seat.connection);
-        let refused = |error: Error| Refusal::from(error).into_response();
-        connection
-            .set_remote_description(SessionDescription::offer(offer.as_str()))
-            .await
-            .map_err(refused)?;
+        connection.set_remote_description(SessionDescription::offer(offer.as_str())).await?;
         let direction = match endpoint {
             Endpoint::Whip => Direction::RecvOnly,
             Endpoint::Whep => Direction::SendOnly,
         };
-        let (audio, video) = self.choose(&connection, direction).await.map_err(refused)?;
+        let (audio, video) = self.choose(&connection, direction).await?;
         if audio.is_none() && video.is_none() {
             let reason = "there is neither sound nor a picture in the offer";
-            return Err(Refusal(StatusCode::BAD_REQUEST, reason.into()).into_response());
+            return Err(Refusal(StatusCode::BAD_REQUEST, reason.into()));
         }
-        let answer = answer(&connection).await.map_err(refused)?;
+        let answer = answer(&connection).await?;
         let role = match publication {
             Some(mut publication) => {
-                publication.forward(audio, video).await.map_err(refused)?;
+                publication.forward(audio, video).await?;
                 Role::Publisher(publication)
             }
             None => Role::Viewer(self.hub.watch(audio, video)),
@@ -266,9 +259,9 @@ async fn begin(
     State(broadcast): State<Broadcast>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Response> {
+) -> Result<Response, Refusal> {
     broadcast.authorize(&headers)?;
-    let offer = text(&headers, body, SDP).await.map_err(IntoResponse::into_response)?;
+    let offer = text(&headers, body, SDP).await?;
     broadcast.open(endpoint, offer).await
 }
 
@@ -277,11 +270,11 @@ async fn change(
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Response> {
+) -> Result<Response, Refusal> {
     broadcast.authorize(&headers)?;
     let client = broadcast.client(&id)?;
-    let fragment = text(&headers, body, SDP_FRAGMENT).await.map_err(IntoResponse::into_response)?;
-    change_ice(&client, &headers, &fragment).await.map_err(IntoResponse::into_response)
+    let fragment = text(&headers, body, SDP_FRAGMENT).await?;
+    change_ice(&client, &headers, &fragment).await
 }
 
 async fn change_ice(
@@ -324,7 +317,7 @@ async fn end(
     State(broadcast): State<Broadcast>,
     Path(id): Path<String>,
     headers: HeaderMap,
-) -> Result<StatusCode, Response> {
+) -> Result<StatusCode, Refusal> {
     broadcast.authorize(&headers)?;
     let client = broadcast.client(&id)?;
     lock(&broadcast.table).remove(&id);
