@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 pub(crate) const TONE_HZ: u32 = 1000;
 
 const SAMPLE_RATE: u32 = 48_000;
-const WIDTH: usize = 640;
-const HEIGHT: usize = 480;
+/// From this size on Chromium makes three layers in simulcast.
+const WIDTH: usize = 960;
+const HEIGHT: usize = 540;
 const FRAMES: usize = 10;
 
 /// One second of a tone; the browser plays it again and again without a seam.

@@ -129,6 +129,7 @@ impl Hub {
         codecs
     }
 
+    // ANCHOR: watch
     /// Adds a viewer, who is sent what comes from now on.
     pub(super) fn watch(&self, audio: Option<Transceiver>, video: Option<Transceiver>) -> Watching {
         let mut listening = JoinSet::new();
@@ -149,6 +150,7 @@ impl Hub {
         self.ask();
         Watching { hub: self.clone(), id, _listening: listening }
     }
+    // ANCHOR_END: watch
 
     /// Gives a packet of the publisher to all viewers.
     fn forward(&self, publisher: u64, kind: MediaKind, packet: &Arc<MediaPacket>) {

@@ -195,6 +195,7 @@ impl Rooms {
         Rooms { table: Arc::default(), places, closing: watch::Sender::new(false) }
     }
 
+    // ANCHOR: join
     /// Takes a place in a room, which is made if there is none of that name.
     pub(super) fn join(&self, name: &str) -> Result<Seat, Refusal> {
         if !is_name(name) {
@@ -229,6 +230,7 @@ impl Rooms {
         let room = name.to_owned();
         Ok(Seat { rooms: self.clone(), room, id, queue, closing, place: Arc::new(place) })
     }
+    // ANCHOR_END: join
 
     /// Shows everybody out, and waits until all have gone.
     pub(super) async fn close(&self) {

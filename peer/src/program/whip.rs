@@ -277,6 +277,7 @@ async fn change(
     change_ice(&client, &headers, &fragment).await
 }
 
+// ANCHOR: change_ice
 async fn change_ice(
     client: &Client,
     headers: &HeaderMap,
@@ -306,6 +307,7 @@ async fn change_ice(
     let headers = [(header::CONTENT_TYPE, SDP_FRAGMENT.to_owned()), (header::ETAG, ice.tag())];
     Ok((headers, restart::fragment(&answer)).into_response())
 }
+// ANCHOR_END: change_ice
 
 /// Whether `If-Match` names the present ICE session (RFC 9110 §13.1.1).
 fn matches(expected: &HeaderValue, tag: &str) -> bool {
