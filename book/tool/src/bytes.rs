@@ -8,7 +8,7 @@ use std::path::Path;
 
 use tap::Field;
 
-use crate::explain::{self, Explained};
+use crate::explain::{Capture, Explained};
 use crate::html::escape;
 
 /// Octets of one field shown in hex before it is cut short.
@@ -17,7 +17,7 @@ const LONGEST_FIELD: usize = 40;
 /// How many colours `theme/figures.css` has.
 const HUES: usize = 6;
 
-/// Expands `arguments`: `capture n [only=FIELD]`. `number` tells figures of one page apart.
+/// Expands `arguments`: `capture n [only=FIELD] [sealed]`. `number` tells figures of one page apart.
 pub(crate) fn figure(root: &Path, arguments: &str, number: usize) -> Result<String, String> {
     let mut words = arguments.split_whitespace();
     let capture = words.next().ok_or("bytes: which capture?")?;
@@ -25,29 +25,39 @@ pub(crate) fn figure(root: &Path, arguments: &str, number: usize) -> Result<Stri
         .next()
         .and_then(|word| word.parse().ok())
         .ok_or_else(|| format!("bytes {arguments}: which datagram? (counted from 1)"))?;
-    let only =
-        words.next().map(|word| word.strip_prefix("only=").unwrap_or(word).replace('_', " "));
-    let (payload, explained) = load(root, capture, index)?;
+    let (mut only, mut sealed) = (None, false);
+    for word in words {
+        match word.strip_prefix("only=") {
+            Some(name) => only = Some(name.replace('_', " ")),
+            None if word == "sealed" => sealed = true,
+            None => return Err(format!("bytes {arguments}: {word}?")),
+        }
+    }
+    let explained = load(root, capture, index, sealed)?;
     let fields = match &only {
         None => explained.fields.iter().filter(|field| !is_noise(field)).cloned().collect(),
         Some(name) => part(&explained, name)
             .ok_or_else(|| format!("{capture} datagram {index} has no field {name:?}"))?,
     };
     let caption = format!(
-        "{}, {} octets: datagram {index} of {capture}{}",
-        explained.summary,
-        payload.len(),
+        "{}: datagram {index} of {capture}{}",
+        headline(&explained),
         only.map(|name| format!(", only {name}")).unwrap_or_default()
     );
-    Ok(render(&payload, &fields, &caption, number))
+    Ok(render(&explained.payload, &fields, &caption, number))
 }
 
 /// One datagram as lines of text: octets, field, value.
-pub(crate) fn text(root: &Path, capture: &str, number: &str) -> Result<String, String> {
+pub(crate) fn text(
+    root: &Path,
+    capture: &str,
+    number: &str,
+    sealed: bool,
+) -> Result<String, String> {
     let index = number.parse().map_err(|_| format!("{number} is not a datagram's number"))?;
-    let (payload, explained) = load(root, capture, index)?;
+    let explained = load(root, capture, index, sealed)?;
     let leaves = tap::leaves(&explained.fields);
-    let mut out = format!("{}, {} octets\n", explained.summary, payload.len());
+    let mut out = format!("{}\n", headline(&explained));
     for field in explained.fields.iter().filter(|field| !is_noise(field)) {
         let leaf = leaves.iter().any(|leaf| std::ptr::eq(*leaf, field));
         let value = if leaf { words(field) } else { String::new() };
@@ -58,17 +68,20 @@ pub(crate) fn text(root: &Path, capture: &str, number: &str) -> Result<String, S
     Ok(out)
 }
 
+fn headline(explained: &Explained) -> String {
+    let note = match explained.note {
+        "" => String::new(),
+        note => format!(" {note}"),
+    };
+    format!("{}, {} octets{note}", explained.summary, explained.payload.len())
+}
+
 /// Datagram `index`, counted from 1, and what our parsers make of it. Every octet is named.
-fn load(root: &Path, capture: &str, index: usize) -> Result<(Vec<u8>, Explained), String> {
-    let mut datagrams = explain::capture(root, capture)?;
-    let count = datagrams.len();
-    let at = index.checked_sub(1).filter(|at| *at < count);
-    let at = at.ok_or_else(|| format!("{capture} has {count} datagrams, counted from 1"))?;
-    let payload = datagrams.swap_remove(at).payload;
-    let complaint = |error| format!("{capture} datagram {index}: {error}");
-    let explained = explain::datagram(&payload).map_err(complaint)?;
-    tap::tile(&explained.fields, payload.len()).map_err(complaint)?;
-    Ok((payload, explained))
+fn load(root: &Path, capture: &str, index: usize, sealed: bool) -> Result<Explained, String> {
+    let explained = Capture::read(root, capture)?.explain(index, sealed)?;
+    tap::tile(&explained.fields, explained.payload.len())
+        .map_err(|error| format!("{capture} datagram {index}: {error}"))?;
+    Ok(explained)
 }
 
 /// The first field called `name` and all it encloses.
@@ -154,6 +167,10 @@ fn range(field: &Field) -> String {
 fn words(field: &Field) -> String {
     const LONGEST: usize = 72;
     let value = field.value.as_str();
+    // Octets that are no text.
+    if value.starts_with("b\"") && value.contains("\\x") {
+        return format!("{} octets", field.range.len());
+    }
     let octets = value.strip_prefix('[').and_then(|list| list.strip_suffix(']'));
     if octets.is_some_and(|list| list.split(", ").all(|octet| octet.parse::<u8>().is_ok())) {
         return format!("{} octets", field.range.len());

@@ -3,13 +3,14 @@
 //! | directive | becomes |
 //! | --- | --- |
 //! | `{{#code path#anchor}}` | the anchored lines of a compiled file, with a caption |
-//! | `{{#bytes capture n [only=FIELD]}}` | datagram `n` of a capture, explained by our own parser |
-//! | `{{#ladder capture [from=a] [to=b]}}` | the datagrams of a capture as a ladder diagram and a table |
+//! | `{{#bytes capture n [only=FIELD] [sealed]}}` | datagram `n` of a capture, explained by our own parser |
+//! | `{{#ladder capture [from=a] [to=b] [only=dtls,srtcp]}}` | datagrams of a capture as a ladder diagram and a table |
 //! | `{{#file path}}` | a text file of the repository, verbatim |
 //! | `{{#test name}}` | the name of a test that exists, with its file and line |
 //! | `{{#tests prefix}}` | a table of all tests whose names begin so: what they say, and where |
 //!
-//! A capture is `tests/fixtures/pcap/NAME.pcap`; datagrams are counted from 1.
+//! A capture is `tests/fixtures/pcap/NAME.pcap`; datagrams are counted from 1. Media is decrypted where
+//! the capture has a key log, unless the figure says `sealed`.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

@@ -7,16 +7,94 @@ use dtls::wire::handshake::HandshakeFragment;
 use dtls::wire::{ContentType, Epoch, Record};
 use sctp::wire::{Body, Chunk, DcepMessage, Packet, Ppid, VerificationTag};
 use tap::capture::Datagram;
+use tap::keylog::KeyLog;
+
+use crate::media::{self, ExtensionMap};
 
 /// A datagram in one line, and every field of it.
 pub(crate) struct Explained {
     pub(crate) summary: String,
     pub(crate) fields: Vec<tap::Field>,
+    /// The octets that the fields speak of: the datagram, or what came of it when it was decrypted.
+    pub(crate) payload: Vec<u8>,
+    /// What was done to the datagram, or nothing.
+    pub(crate) note: &'static str,
+    /// Of a packet of media, what a ladder needs to draw many as one.
+    pub(crate) run: Option<Run>,
 }
 
-/// The datagrams of `tests/fixtures/pcap/NAME.pcap`.
-pub(crate) fn capture(root: &Path, name: &str) -> Result<Vec<Datagram>, String> {
-    tap::capture::read(&root.join("tests/fixtures/pcap").join(format!("{name}.pcap")))
+impl Explained {
+    fn new(payload: &[u8], summary: String, fields: Vec<tap::Field>) -> Self {
+        Self { summary, fields, payload: payload.to_vec(), note: "", run: None }
+    }
+}
+
+/// Consecutive packets of one stream of media.
+#[derive(Clone, Copy)]
+pub(crate) struct Run {
+    pub(crate) ssrc: u32,
+    pub(crate) payload_type: u8,
+    pub(crate) first: u16,
+    pub(crate) last: u16,
+    pub(crate) packets: usize,
+}
+
+impl Run {
+    pub(crate) fn in_words(&self) -> String {
+        let Self { payload_type, first, last, packets, .. } = self;
+        match packets {
+            1 => format!("SRTP PT {payload_type} seq {first}"),
+            _ => format!("SRTP PT {payload_type} seq {first}–{last}, {packets} packets"),
+        }
+    }
+
+    /// This one and `next`, if they are packets of one stream.
+    pub(crate) fn joined(&self, next: &Self) -> Option<Self> {
+        let is_same = (self.ssrc, self.payload_type) == (next.ssrc, next.payload_type);
+        let packets = self.packets + next.packets;
+        is_same.then_some(Self { last: next.last, packets, ..*self })
+    }
+}
+
+/// `tests/fixtures/pcap/NAME.pcap`, its media opened if `NAME.keylog` is there.
+pub(crate) struct Capture {
+    name: String,
+    datagrams: Vec<Datagram>,
+    opened: Vec<Option<Bytes>>,
+    extensions: ExtensionMap,
+}
+
+impl Capture {
+    pub(crate) fn read(root: &Path, name: &str) -> Result<Self, String> {
+        let directory = root.join("tests/fixtures/pcap");
+        let datagrams = tap::capture::read(&directory.join(format!("{name}.pcap")))?;
+        let log = directory.join(format!("{name}.keylog"));
+        let opened = match log.is_file() {
+            true => media::open(&datagrams, &KeyLog::read(&log)?),
+            false => vec![None; datagrams.len()],
+        };
+        let offer = std::fs::read_to_string(directory.join(format!("{name}.offer.sdp")));
+        let extensions = media::extension_map(&offer.unwrap_or_default());
+        Ok(Self { name: name.to_owned(), datagrams, opened, extensions })
+    }
+
+    pub(crate) fn datagrams(&self) -> &[Datagram] {
+        &self.datagrams
+    }
+
+    /// Explains datagram `number`, counted from 1; media decrypted, unless it is to stay `sealed`.
+    pub(crate) fn explain(&self, number: usize, sealed: bool) -> Result<Explained, String> {
+        let (name, count) = (&self.name, self.datagrams.len());
+        let at = number.checked_sub(1);
+        let found = at.and_then(|at| Some((self.datagrams.get(at)?, self.opened.get(at)?)));
+        let (sent, opened) =
+            found.ok_or_else(|| format!("{name} has {count} datagrams, counted from 1"))?;
+        let explained = match opened {
+            Some(octets) if !sealed => media::opened(octets, &self.extensions),
+            _ => datagram(&sent.payload),
+        };
+        explained.map_err(|error| format!("{name} datagram {number}: {error}"))
+    }
 }
 
 /// For each datagram, whether the end that sent the first one sent it too.
@@ -46,12 +124,13 @@ pub(crate) fn directions(datagrams: &[Datagram]) -> Vec<bool> {
 }
 
 /// Explains one UDP payload or bare SCTP packet.
-pub(crate) fn datagram(payload: &[u8]) -> Result<Explained, String> {
+fn datagram(payload: &[u8]) -> Result<Explained, String> {
     match payload.first() {
         None => Err("an empty datagram".to_owned()),
         Some(_) if is_sctp(payload) => sctp(payload),
         Some(0..=3) => stun(payload),
         Some(20..=63) => dtls(payload),
+        Some(_) if media::is_media(payload) => media::sealed(payload),
         Some(first) => Err(format!("no parser for a first octet of {first}")),
     }
 }
@@ -71,18 +150,45 @@ fn stun(payload: &[u8]) -> Result<Explained, String> {
         stun::Class::Error => "error",
     };
     let nominates = if message.use_candidate() { ", USE-CANDIDATE" } else { "" };
-    Ok(Explained { summary: format!("STUN {:?} {class}{nominates}", message.method), fields })
+    let summary = format!("STUN {:?} {class}{nominates}", message.method);
+    Ok(Explained::new(payload, summary, fields))
 }
 
 fn dtls(payload: &[u8]) -> Result<Explained, String> {
-    let (words, fields) = tap::explain_owned(BytesMut::from(payload), |datagram| {
+    let (classic, rest) = payload.split_at(classic_records(payload));
+    let (words, mut fields) = tap::explain_owned(BytesMut::from(classic), |datagram| {
         let mut words = Vec::new();
         for record in dtls::wire::split(datagram) {
             words.push(record_in_words(&record.map_err(|error| error.to_string())?)?);
         }
         Ok::<_, String>(words)
     });
-    Ok(Explained { summary: format!("DTLS {}", words?.join(", ")), fields })
+    let mut words = words?;
+    if !rest.is_empty() {
+        words.push(format!("DTLS 1.3 ({} octets encrypted)", rest.len()));
+        fields.push(tap::Field {
+            name: "records of DTLS 1.3, encrypted".to_owned(),
+            range: classic.len()..payload.len(),
+            value: format!("{} octets", rest.len()),
+            depth: 0,
+        });
+    }
+    let words = words.join(", ");
+    let name = if words.starts_with("DTLS") { "" } else { "DTLS " };
+    Ok(Explained::new(payload, format!("{name}{words}"), fields))
+}
+
+/// Octets of the records at the front that have the header of DTLS 1.2: those of 1.3 which are
+/// encrypted have another (RFC 9147 §4), which we do not speak.
+fn classic_records(payload: &[u8]) -> usize {
+    let mut length = 0;
+    while let Some(&[first, .., high, low]) =
+        payload.get(length..).and_then(<[u8]>::first_chunk::<13>)
+        && (20..=25).contains(&first)
+    {
+        length += 13 + usize::from(u16::from_be_bytes([high, low]));
+    }
+    length.min(payload.len())
 }
 
 fn record_in_words(record: &Record) -> Result<String, String> {
@@ -141,7 +247,7 @@ fn sctp(payload: &[u8]) -> Result<Explained, String> {
         };
         Ok::<_, String>(format!("SCTP {}{tag}", chunks.join(", ")))
     });
-    Ok(Explained { summary: words?, fields })
+    Ok(Explained::new(payload, words?, fields))
 }
 
 fn chunk_in_words(chunk: &Chunk) -> String {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::explain;
+use crate::explain::{self, Capture, Explained, Run};
 use crate::html::escape;
 
 const WIDTH: usize = 720;
@@ -19,18 +19,29 @@ const LONGEST_LABEL: usize = 66;
 
 struct Step {
     number: usize,
+    /// The number of the last datagram, if the step is several.
+    last: usize,
     time: Duration,
     /// Whether the end that sent the capture's first datagram sent this one; in a figure, the left end.
     from_first: bool,
     summary: String,
     length: usize,
+    run: Option<Run>,
 }
 
-/// Expands `arguments`: `capture [first=NAME] [from=a] [to=b]`.
+impl Step {
+    /// The protocol, as `only=` names it.
+    fn protocol(&self) -> String {
+        self.summary.split(' ').next().unwrap_or_default().to_lowercase()
+    }
+}
+
+/// Expands `arguments`: `capture [first=NAME] [from=a] [to=b] [only=dtls,srtcp]`. Consecutive packets
+/// of one stream of media are one arrow.
 pub(crate) fn figure(root: &Path, arguments: &str) -> Result<String, String> {
     let mut words = arguments.split_whitespace();
     let capture = words.next().ok_or("ladder: which capture?")?;
-    let (mut first, mut from, mut to) = (None, 1, usize::MAX);
+    let (mut first, mut from, mut to, mut only) = (None, 1, usize::MAX, None);
     for word in words {
         let (name, value) = word.split_once('=').ok_or_else(|| format!("ladder: {word}?"))?;
         let number = || value.parse().map_err(|_| format!("ladder: {word} is not a number"));
@@ -38,6 +49,7 @@ pub(crate) fn figure(root: &Path, arguments: &str) -> Result<String, String> {
             "first" => first = Some(value),
             "from" => from = number()?,
             "to" => to = number()?,
+            "only" => only = Some(value.split(',').collect::<Vec<_>>()),
             _ => return Err(format!("ladder: unknown option {name}")),
         }
     }
@@ -51,11 +63,13 @@ pub(crate) fn figure(root: &Path, arguments: &str) -> Result<String, String> {
     let steps: Vec<Step> = steps(root, capture)?
         .into_iter()
         .filter(|step| (from..=to).contains(&step.number))
+        .filter(|step| only.as_ref().is_none_or(|only| only.contains(&step.protocol().as_str())))
         .map(|step| Step { from_first: step.from_first == first_is_left, ..step })
         .collect();
     if steps.is_empty() {
-        return Err(format!("{capture} has no datagram between {from} and {to}"));
+        return Err(format!("{capture} has no such datagram between {from} and {to}"));
     }
+    let steps = merged(steps);
     Ok(format!(
         "<figure class=\"ladder\">{}{}</figure>\n",
         svg(&offerer, &answerer, &steps),
@@ -81,22 +95,43 @@ pub(crate) fn text(root: &Path, capture: &str) -> Result<String, String> {
 }
 
 fn steps(root: &Path, capture: &str) -> Result<Vec<Step>, String> {
-    let datagrams = explain::capture(root, capture)?;
-    let directions = explain::directions(&datagrams);
-    let steps =
-        datagrams.iter().zip(directions).enumerate().map(|(index, (datagram, from_first))| {
+    let capture = Capture::read(root, capture)?;
+    let directions = explain::directions(capture.datagrams());
+    let steps = capture.datagrams().iter().zip(directions).enumerate().map(
+        |(index, (datagram, from_first))| {
             let number = index + 1;
-            let explained = explain::datagram(&datagram.payload)
-                .map_err(|error| format!("{capture} datagram {number}: {error}"))?;
+            let Explained { summary, run, .. } = capture.explain(number, false)?;
             Ok(Step {
                 number,
+                last: number,
                 time: datagram.time,
                 from_first,
-                summary: explained.summary,
+                summary,
                 length: datagram.payload.len(),
+                run,
             })
-        });
+        },
+    );
     steps.collect()
+}
+
+/// Makes one step of consecutive packets of one stream of media.
+fn merged(steps: Vec<Step>) -> Vec<Step> {
+    let mut merged: Vec<Step> = Vec::new();
+    for step in steps {
+        let joined = merged.last().filter(|last| last.from_first == step.from_first);
+        let joined = joined.and_then(|last| last.run?.joined(&step.run?));
+        match (joined, merged.last_mut()) {
+            (Some(run), Some(last)) => {
+                last.last = step.number;
+                last.length += step.length;
+                last.summary = run.in_words();
+                last.run = Some(run);
+            }
+            _ => merged.push(step),
+        }
+    }
+    merged
 }
 
 /// The names of the two ends: captures are named `OFFERER-ANSWERER-scenario`.
@@ -161,10 +196,13 @@ fn table(left: &str, right: &str, steps: &[Step]) -> String {
     let mut rows = String::new();
     for step in steps {
         let (from, to) = if step.from_first { (left, right) } else { (right, left) };
+        let number = match step.last == step.number {
+            true => step.number.to_string(),
+            false => format!("{}–{}", step.number, step.last),
+        };
         let _ = write!(
             rows,
-            "<tr><td>{}</td><td>{}</td><td>{} → {}</td><td>{}</td><td>{}</td></tr>",
-            step.number,
+            "<tr><td>{number}</td><td>{}</td><td>{} → {}</td><td>{}</td><td>{}</td></tr>",
             milliseconds(step.time),
             escape(from.split(' ').next().unwrap_or(from)),
             escape(to.split(' ').next().unwrap_or(to)),

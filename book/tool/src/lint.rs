@@ -18,8 +18,8 @@ const OBSOLETE: [(&str, &str); 9] = [
     ("1889", "3550"),
 ];
 
-/// Sections every chapter of a layer has, in this order.
-const SHAPE: [&str; 4] = ["## The code", "## Run it", "## What browsers send", "## Traps"];
+/// What every chapter of a layer has, in this order: code, and these sections.
+const SHAPE: [&str; 4] = ["{{#code ", "## Run it", "## What browsers send", "## Traps"];
 
 /// Every Markdown file below `directory`, sorted.
 pub(crate) fn chapters(directory: &Path) -> Vec<PathBuf> {
@@ -94,9 +94,7 @@ fn page(name: &str, text: &str, sources: &Sources) -> Vec<(usize, String)> {
     for wanted in SHAPE.iter().filter(|_| of_a_layer) {
         match text.get(from..).and_then(|rest| rest.find(wanted)) {
             Some(at) => from += at,
-            None => {
-                findings.push((1, format!("the section {wanted:?} is missing or out of order")))
-            }
+            None => findings.push((1, format!("{wanted:?} is missing or out of order"))),
         }
     }
     findings

@@ -1,5 +1,6 @@
 //! Builds and checks the book: `cargo run -p book` (or `cargo run -p book -- check` for the checks
-//! alone). `cargo run -p book -- explain CAPTURE [N]` prints a capture, or one datagram of it.
+//! alone). `cargo run -p book -- explain CAPTURE [N]` prints a capture, or one datagram of it;
+//! media is decrypted where the capture has a key log, unless `sealed` is asked for.
 //!
 //! mdBook renders a misspelt anchor as nothing and exits with 0, so nothing here is left to it:
 //! [`source`] finds every file that cargo compiles and its anchors, [`expand`] replaces the book's
@@ -12,6 +13,7 @@ mod explain;
 mod html;
 mod ladder;
 mod lint;
+mod media;
 mod source;
 
 use std::io::Write as _;
@@ -23,7 +25,7 @@ use mdbook_driver::MDBook;
 use crate::expand::Expander;
 use crate::source::Sources;
 
-const USAGE: &str = "usage: book [build | check | explain CAPTURE [DATAGRAM]]";
+const USAGE: &str = "usage: book [build | check | explain CAPTURE [DATAGRAM [sealed]]]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -35,7 +37,10 @@ fn main() -> ExitCode {
             ladder::text(&repository_root(), capture).map_err(|error| vec![error])
         }
         ["explain", capture, number] => {
-            bytes::text(&repository_root(), capture, number).map_err(|error| vec![error])
+            bytes::text(&repository_root(), capture, number, false).map_err(|error| vec![error])
+        }
+        ["explain", capture, number, "sealed"] => {
+            bytes::text(&repository_root(), capture, number, true).map_err(|error| vec![error])
         }
         _ => Err(vec![USAGE.to_owned()]),
     };
@@ -80,7 +85,7 @@ fn run(check_only: bool) -> Result<String, Vec<String>> {
 }
 
 /// The workspace this tool was compiled in.
-fn repository_root() -> PathBuf {
+pub(crate) fn repository_root() -> PathBuf {
     let tool = Path::new(env!("CARGO_MANIFEST_DIR"));
     tool.ancestors().nth(2).unwrap_or(tool).to_path_buf()
 }
