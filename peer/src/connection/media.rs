@@ -150,7 +150,12 @@ impl Connection {
             return Ok(());
         }
         keys.inbound.unprotect_rtp(&mut packet)?;
-        let packet = rtp::Packet::parse(&packet.freeze())?;
+        let octets = packet.len();
+        let mut packet = rtp::Packet::parse(&packet.freeze())?;
+        // A payload is a slice of its datagram: a small one would hold a large one (row 3).
+        if packet.payload.len() < octets / 2 {
+            packet.payload = Bytes::copy_from_slice(&packet.payload);
+        }
         if self.media.handle_rtp(now, packet) { Ok(()) } else { Err(Error::UnexpectedMedia) }
     }
 

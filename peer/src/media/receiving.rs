@@ -38,11 +38,8 @@ impl Media {
         {
             self.recorder.received(now, number);
         }
-        let ssrc = packet.header.ssrc;
-        if !self.is_of_its_section(&packet) {
-            self.streams.remove(&ssrc);
-        }
-        if !self.streams.contains_key(&ssrc) && !self.begin(now, &packet) {
+        let is_known = self.streams.contains_key(&packet.header.ssrc);
+        if !(is_known && self.is_of_its_section(&packet)) && !self.begin(now, &packet) {
             self.dropped.unknown += 1;
             return false;
         }
@@ -58,14 +55,14 @@ impl Media {
         section.is_some_and(|section| section.mid.as_bytes() == mid)
     }
 
-    /// Finds the place of a new source. False if there is none.
+    /// Finds the place of a source that is new, or new in its section. False if there is none.
     fn begin(&mut self, now: Instant, packet: &rtp::Packet) -> bool {
         let header = &packet.header;
         let Some(id) = self.router.section(header) else { return false };
         let receive = self.sections.get(&id).and_then(|section| section.receive.as_ref());
         let route = receive.and_then(|receive| self.router.route(receive, header));
         let Some((role, rid)) = route else { return false };
-        if !self.make_room(now) {
+        if !self.streams.contains_key(&header.ssrc) && !self.make_room(now) {
             return false;
         }
         let content = match role {
@@ -125,7 +122,7 @@ impl Media {
     fn take_media(
         &mut self,
         now: Instant,
-        packet: rtp::Packet,
+        mut packet: rtp::Packet,
         codec: &AgreedCodec,
         is_repair: bool,
     ) -> Option<()> {
@@ -138,6 +135,9 @@ impl Media {
         let level = self.audio_level.and_then(|level| packet.header.extensions.get(level));
         inbound.audio_level =
             level.and_then(|value| AudioLevel::parse(value).ok()).map(|audio| audio.level);
+        // All of the header that is wanted has been read; the rest is not to be kept.
+        packet.header.extensions = rtp::Extensions::default();
+        packet.header.csrcs = Vec::new();
         let delivery = self.deliveries.entry(id).or_default();
         inbound.handle(at, codec, packet, is_repair, delivery);
         self.ask_for_keyframe(now, ssrc, codec.feedback);

@@ -105,18 +105,21 @@ pub(crate) fn answer(section: &Section<'_>, kind: MediaKind) -> Vec<Mapped> {
         .collect()
 }
 
-/// The extensions of a section that we know, each once.
+/// The extensions of a section that we know, each once. Of an id that is said to mean two things
+/// the first one counts, whether we know it or not.
 fn read(section: &Section<'_>) -> Vec<Mapped> {
     let is_mixed = section.extmap_allow_mixed();
+    let mut ids = BTreeSet::new();
     let mut mapped: Vec<Mapped> = Vec::new();
     for ExtensionMap { id, direction, uri } in section.extension_maps() {
+        let is_first = ids.insert(id);
         let Some((extension, ..)) = KNOWN.into_iter().find(|(_, known, _)| *known == uri) else {
             continue;
         };
         let Ok(id) = u8::try_from(id) else { continue };
         // Beyond 14 only the two-byte form can say it, which both must allow (RFC 8285 §6).
         let fits = ONE_BYTE_IDS.contains(&id) || (is_mixed && id > 15);
-        let is_new = mapped.iter().all(|other| other.extension != extension && other.id != id);
+        let is_new = is_first && mapped.iter().all(|other| other.extension != extension);
         if fits && is_new && direction != Some(Direction::Inactive) {
             mapped.push(Mapped { extension, id, direction });
         }

@@ -428,6 +428,21 @@ fn extmap_allow_mixed_is_answered_where_it_was_offered() {
     }
 }
 
+/// An id that is given twice means what was said first, though it be nothing we know.
+#[test]
+fn row_78_an_extension_under_a_taken_id_is_not_answered() {
+    let offer = fixture("chromium-audio.offer.sdp");
+    let mid = "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n";
+    let (answer, _) = answer_to(&offer).unwrap();
+    assert!(answer.to_string().contains(mid));
+    let (answer, _) =
+        answer_to(&offer.replace(mid, &format!("a=extmap:4 urn:x\r\n{mid}"))).unwrap();
+    assert!(!answer.to_string().contains("a=extmap:4 "));
+    let (answer, _) =
+        answer_to(&offer.replace(mid, &format!("{mid}a=extmap:4 urn:x\r\n"))).unwrap();
+    assert!(answer.to_string().contains(mid));
+}
+
 #[test]
 fn trap_a_direction_at_session_level_holds_for_every_section() {
     let offer = fixture("firefox-audio.offer.sdp");
