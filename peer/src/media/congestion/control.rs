@@ -34,7 +34,8 @@ const MAX_ROUND_TRIP: Duration = Duration::from_secs(2);
 /// Feedback worked, then none for so long while we sent: half of the rate, each time anew.
 const SILENCE: Duration = Duration::from_secs(2);
 
-/// While packets stand in a queue for longer, a probe would only push aside what others sent.
+/// While packets stand in a queue for longer, the queue is to drain first: nothing grows, and a probe
+/// would only push aside what others sent.
 const MAX_STANDING_MILLISECONDS: f64 = 50.0;
 
 /// How the peer tells what arrives.
@@ -141,8 +142,9 @@ impl CongestionControl {
         }
         // Over-use in the midst of a report counts though its end be normal again.
         let usage = if over_used { Usage::Over } else { self.detector.usage() };
+        let is_standing = self.trendline.standing() > MAX_STANDING_MILLISECONDS;
         self.change_rate(now, |rate, throughput, round_trip| {
-            rate.update(now, usage, throughput, round_trip);
+            rate.update(now, usage, throughput, round_trip, is_standing);
         });
         if let Some(shown) = self.prober.result(now, self.bounds.max())
             && usage != Usage::Over
@@ -161,7 +163,7 @@ impl CongestionControl {
         }
         self.round_trip = round_trip.min(MAX_ROUND_TRIP);
         if self.application.since().is_none() {
-            self.rate.update(now, Usage::Normal, None, self.round_trip);
+            self.rate.update(now, Usage::Normal, None, self.round_trip, false);
         }
         self.loss.update(now, fraction, self.round_trip, self.target_rate(), self.rate.rate());
     }

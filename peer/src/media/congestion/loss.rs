@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   loss      0 % ───── 2 % ─────────────── 10 % ───────────────► 100 %
-//!   the cap     × 1.05  │     as it is       │   × (1 − loss / 2)
+//!   the cap     × 1.08  │     as it is       │   × (1 − loss / 2)
 //!
 //!   Free ── loss > 10 % ──► Capped ── grown beyond what delay allows ──► Free
 //! ```
@@ -21,8 +21,9 @@ use super::bitrate::Bitrate;
 const LIGHT: f64 = 0.02;
 const HEAVY: f64 = 0.10;
 
-/// Growth for each measurement with light loss (§6).
-const GROWTH: f64 = 1.05;
+/// Growth for each measurement with light loss. DEVIATION: the draft grows by 5 % with each report
+/// (§6); we look but once a second, and grow then as fast as the rate control does.
+const GROWTH: f64 = 1.08;
 
 /// Loss is looked at each so often, and over at least so many packets: of three packets, one lost
 /// says nothing.

@@ -1,7 +1,7 @@
 //! When to probe: send a few packets faster than the target, to learn at once whether more would
 //! pass.
 //!
-//! The increase of 8 % a second takes 35 seconds from 300 kbit/s to 5 Mbit/s. A probe of 15 ms
+//! The increase of 8 % a second takes 35 seconds from 300 kbit/s to 5 Mbit/s. A probe of 30 ms
 //! answers after a round trip. No specification asks for it; browsers do it, and with them a call is
 //! sharp after a second.
 //!
@@ -15,7 +15,8 @@
 //! ```
 //!
 //! There is a reason to ask when the application does not use its rate, so that media can show
-//! nothing, and when the rate has dropped by much. Every probe in vain doubles the rest.
+//! nothing, when a probe was lost, and when the rate has dropped by much. Every probe in vain
+//! doubles the rest.
 //! Book: the chapter on congestion.
 
 use std::time::{Duration, Instant};
@@ -31,8 +32,9 @@ const NEXT: f64 = 2.0;
 /// A probe that shows less than this share of its rate has found the limit.
 const PASSED: f64 = 0.7;
 
-/// How long a probe lasts, and how many packets it has at least: fewer measure nothing.
-const SPAN: Duration = Duration::from_millis(15);
+/// How long a probe lasts, and how many packets it has at least: fewer measure nothing. In half the
+/// time, not even one packet may pass of a flow that shares the path.
+const SPAN: Duration = Duration::from_millis(30);
 const MIN_PACKETS: usize = 5;
 
 /// No answer for so long: there will be none.
@@ -96,6 +98,8 @@ pub(super) struct Prober {
     rest: Duration,
     /// The rate before it dropped, while it has not recovered.
     before_drop: Option<Bitrate>,
+    /// The rate of the last probe, if no answer came: some of it was lost.
+    unanswered: Option<Bitrate>,
     media_at: Option<Instant>,
 }
 
@@ -106,6 +110,7 @@ impl Prober {
             id: ProbeId(0),
             rest: MIN_REST,
             before_drop: None,
+            unanswered: None,
             media_at: None,
         }
     }
@@ -138,6 +143,7 @@ impl Prober {
     pub(super) fn result(&mut self, now: Instant, max: Bitrate) -> Option<Shown> {
         let State::Running { probe, meter, .. } = &self.state else { return None };
         let (rate, shown) = (probe.rate, meter.result(probe.packets, probe.octets)?);
+        self.unanswered = None;
         tracing::debug!(probe = rate.as_bps(), shown = shown.rate.as_bps(), "probe answered");
         if shown.rate >= rate * PASSED && rate < max {
             if self.before_drop.is_none() {
@@ -190,9 +196,10 @@ impl Prober {
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
-        if let State::Running { started_at, .. } = self.state
-            && now >= started_at + PATIENCE
+        if let State::Running { probe, started_at, .. } = &self.state
+            && now >= *started_at + PATIENCE
         {
+            self.unanswered = Some(probe.rate);
             self.rest(now);
         }
     }
@@ -215,7 +222,7 @@ impl Prober {
         }
         let rate = match self.before_drop {
             Some(before) => before * RECOVERY,
-            None => limited_since.map(|_| target * NEXT)?,
+            None => self.unanswered.or(limited_since.map(|_| target * NEXT))?,
         };
         let rate = max.min(rate);
         (rate > target).then_some(rate)
@@ -260,7 +267,7 @@ mod tests {
         prober.sent(now, 1_200, false);
         prober.feedback(Bitrate::kbps(300), MAX);
         let first = prober.poll(now, &circumstances(300, None)).unwrap();
-        assert_eq!((first.rate.as_bps(), first.octets), (900_000, 1_687));
+        assert_eq!((first.rate.as_bps(), first.octets), (900_000, 3_375));
         assert!(prober.poll(now, &circumstances(300, None)).is_none());
         answer(&mut prober, now, first, first.rate).unwrap();
         let second = prober.poll(now, &circumstances(900, None)).unwrap();

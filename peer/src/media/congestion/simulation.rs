@@ -15,6 +15,7 @@ use rand::{RngExt, SeedableRng};
 use srtp::Ssrc;
 use srtp::wire::rtcp::TransportFeedback;
 
+use super::bitrate::Bitrate;
 use super::{Bitrates, Class, CongestionControl, FeedbackRecorder, Pacer};
 
 const BITRATES: Bitrates = Bitrates { start: 300_000, min: 30_000, max: 20_000_000 };
@@ -132,9 +133,8 @@ impl Simulation {
             return;
         }
         self.next_frame += FRAME;
-        let target = self.control.target().min(self.path.encoder_max) as f64;
-        let octets = target / 8.0 * FRAME.as_secs_f64() * self.rng.random_range(0.8..1.2);
-        let mut octets = octets.round() as usize;
+        let target = Bitrate::bps(self.control.target().min(self.path.encoder_max));
+        let mut octets = (target * self.rng.random_range(0.8..1.2)).octets_in(FRAME);
         let packets = octets.div_ceil(PACKET).max(1);
         for left in (1..=packets).rev() {
             let part = octets / left;
@@ -231,7 +231,7 @@ impl Simulation {
     }
 }
 
-const SEEDS: u64 = 5;
+const SEEDS: u64 = 40;
 
 fn each_seed(path: impl Fn() -> Path, test: impl Fn(&mut Simulation)) {
     for seed in 0..SEEDS {

@@ -88,6 +88,8 @@ fn slope(points: &VecDeque<(f64, f64)>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     /// Groups sent each 10 ms, each of which takes `variation` ms longer than the one before.
@@ -96,8 +98,9 @@ mod tests {
         let mut arrived_at = RemoteTime(0);
         let mut trend = 0.0;
         for _ in 0..groups {
-            arrived_at.0 += 10_000 + (variation * 1_000.0).round() as i64;
             let (sent_milliseconds, arrived_milliseconds) = (10.0, 10.0 + variation);
+            let spacing = Duration::from_secs_f64(arrived_milliseconds / 1_000.0);
+            arrived_at.0 += i64::try_from(spacing.as_micros()).unwrap();
             trend =
                 trendline.update(&Spacing { sent_milliseconds, arrived_milliseconds, arrived_at });
         }
