@@ -1,4 +1,5 @@
-//! A peer that is who it says it is, and hostile: ICE and DTLS as they should be, SCTP by hand.
+//! A peer that is who it says it is, and hostile: ICE and DTLS as they should be, SCTP and media by
+//! hand.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -53,6 +54,8 @@ pub(super) struct Rogue {
     pub(super) packets: usize,
     /// The last datagrams in both directions.
     pub(super) overheard: VecDeque<Bytes>,
+    /// Media that came, as it came.
+    pub(super) media: Vec<Bytes>,
     cumulative: Tsn,
     next_tsn: Tsn,
     local: SocketAddr,
@@ -72,24 +75,44 @@ pub(super) fn offer(credentials: &Credentials, fingerprint: &str, setup: &str) -
 }
 
 impl Rogue {
-    /// A rogue in a call with `victim`, which has answered its offer. `role` is the rogue's.
+    /// A rogue in a call with `victim`, which has answered its offer. `role` is the rogue's, and
+    /// `media` are sections behind that of data, 1 and so on, which the victim sends in, too.
     pub(super) fn call(
         now: Instant,
         seed: u64,
         role: dtls::Role,
         [local, remote]: [SocketAddr; 2],
         victim: &mut Connection,
+        media: &[&str],
     ) -> Self {
         let rogue_offer = |rogue: &Self, setup| {
             let certificate = config(0).certificate.unwrap();
             let fingerprint = certificate.fingerprint(HashAlgorithm::Sha256).to_string();
             let sdp = offer(rogue.agent.local_credentials(), &fingerprint, setup);
             let candidate = rogue.agent.local_candidates().next().unwrap();
-            SessionDescription::offer(format!("{sdp}a={candidate}\r\n"))
+            let mut sdp = format!("{sdp}a={candidate}\r\n");
+            let mut bundle = "BUNDLE 0".to_owned();
+            for (index, section) in media.iter().enumerate() {
+                let mid = index + 1;
+                bundle += &format!(" {mid}");
+                sdp += &format!("{section}a=mid:{mid}\r\n");
+                // What belongs to the transport is that of the first section.
+                let first = sdp.split_inclusive("\r\n").skip_while(|line| !line.starts_with("m="));
+                let transport = ["a=ice-", "a=fingerprint:", "a=setup:"];
+                let is_transport =
+                    |line: &&str| transport.iter().any(|name| line.starts_with(name));
+                let lines: String = first.take(12).filter(is_transport).collect();
+                sdp += &lines;
+            }
+            SessionDescription::offer(sdp.replace("BUNDLE 0", &bundle))
         };
         let mut rogue = Self::alone(now, seed, role, [local, remote]);
         let setup = if role == dtls::Role::Client { "active" } else { "passive" };
         victim.set_remote_description(now, rogue_offer(&rogue, setup)).unwrap();
+        let transceivers: Vec<_> = victim.transceivers().map(|info| info.id).collect();
+        for id in transceivers {
+            victim.set_direction(now, id, peer::Direction::SendRecv).unwrap();
+        }
         let answer = victim.create_answer(now).unwrap();
         victim.set_local_description(now, answer).unwrap();
         rogue.take_answer(now, role, &victim.local_description().unwrap().sdp);
@@ -119,6 +142,7 @@ impl Rogue {
             heard: Vec::new(),
             packets: 0,
             overheard: VecDeque::new(),
+            media: Vec::new(),
             cumulative: Tsn(0),
             next_tsn: TSN,
             local,
@@ -258,6 +282,10 @@ impl Endpoint for Rogue {
             }
             return Ok(());
         }
+        if matches!(datagram.payload[..], [128..=191, ..]) {
+            self.media.push(datagram.payload);
+            return Ok(());
+        }
         if !self.speaks_dtls {
             return Ok(());
         }
@@ -312,11 +340,21 @@ pub(super) struct Call {
 impl Call {
     /// Offer and answer are exchanged; nothing has been sent.
     pub(super) fn new(role: dtls::Role, config: Config, link: &Link) -> Self {
+        Self::with_media(role, config, link, &[])
+    }
+
+    /// The same, with sections of media.
+    pub(super) fn with_media(
+        role: dtls::Role,
+        config: Config,
+        link: &Link,
+        media: &[&str],
+    ) -> Self {
         let now = Instant::now();
         let mut victim = Connection::new(now, config, StdRng::seed_from_u64(5)).unwrap();
         victim.add_local_address(now, address(RIGHT));
         let addresses = [address(LEFT), address(RIGHT)];
-        let rogue = Rogue::call(now, 5, role, addresses, &mut victim);
+        let rogue = Rogue::call(now, 5, role, addresses, &mut victim, media);
         let pair = Pair::new(now, 5, link, rogue, victim);
         Self { pair, echo: Echo::default(), role, pings: 0 }
     }
