@@ -85,7 +85,9 @@ impl Connection {
         self.is_media_next = !self.is_media_next;
         Some(Transmit { local, remote, payload })
     }
+    // ANCHOR_END: transmit
 
+    // ANCHOR: record
     /// The next DTLS record: of the handshake, or with a packet of SCTP.
     fn poll_record(&mut self, now: Instant) -> Option<Bytes> {
         loop {
@@ -107,7 +109,7 @@ impl Connection {
             }
         }
     }
-    // ANCHOR_END: transmit
+    // ANCHOR_END: record
 
     /// The farewell has left, or cannot: silence from now on.
     fn end_if_closing(&mut self, now: Instant) {

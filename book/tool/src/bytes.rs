@@ -176,7 +176,7 @@ fn words(field: &Field) -> String {
         return format!("{} octets", field.range.len());
     }
     let inner = value.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
-    let plain = |inner: &&str| !inner.contains(['(', '{', '[']);
+    let plain = |inner: &&str| !inner.contains(['(', '{', '[', ',']);
     let value = inner.filter(plain).unwrap_or(value);
     if value.chars().count() <= LONGEST {
         return value.to_owned();

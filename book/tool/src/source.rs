@@ -56,10 +56,11 @@ impl Sources {
             let candidates = match at {
                 Some(at) => vec![directory.join(at)],
                 None => vec![
-                    directory.join(format!("{name}.rs")),
-                    directory.join(&name).join("mod.rs"),
+                    // Of `connection.rs`, `connection/media.rs` comes before `media/mod.rs`.
                     directory.join(stem).join(format!("{name}.rs")),
                     directory.join(stem).join(&name).join("mod.rs"),
+                    directory.join(format!("{name}.rs")),
+                    directory.join(&name).join("mod.rs"),
                 ],
             };
             if let Some(found) = candidates.into_iter().find(|candidate| candidate.is_file()) {

@@ -137,6 +137,7 @@ impl Connection {
         handled
     }
 
+    // ANCHOR: open
     fn open(
         &mut self,
         now: Instant,
@@ -158,6 +159,7 @@ impl Connection {
         }
         if self.media.handle_rtp(now, packet) { Ok(()) } else { Err(Error::UnexpectedMedia) }
     }
+    // ANCHOR_END: open
 
     /// The next packet of media, sealed.
     pub(crate) fn poll_media(&mut self, now: Instant) -> Option<Bytes> {

@@ -80,6 +80,7 @@ impl History {
         }
     }
 
+    // ANCHOR: resend
     /// The packet, if it may be sent again now; then it counts as sent.
     pub(crate) fn resend(
         &mut self,
@@ -98,6 +99,7 @@ impl History {
         sent.resends += 1;
         Some(sent.packet.clone())
     }
+    // ANCHOR_END: resend
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {

@@ -343,6 +343,7 @@ impl Inbound {
         self.wish.is_due(now, wish_interval(round_trip))
     }
 
+    // ANCHOR: wait
     /// How long a gap is waited for.
     fn wait(&self, round_trip: Duration) -> Duration {
         let milliseconds = Duration::from_millis;
@@ -354,6 +355,7 @@ impl Inbound {
         let overtaking = 2 * self.reception.jitter_time(clock_rate);
         overtaking.clamp(milliseconds(20), milliseconds(100))
     }
+    // ANCHOR_END: wait
 
     /// Octets that wait for their turn.
     pub(crate) fn octets_held(&self) -> usize {

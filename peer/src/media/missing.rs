@@ -100,6 +100,7 @@ impl Missing {
         self.next = None;
     }
 
+    // ANCHOR: due
     /// What is due now. Without `asks` nothing is wanted: gaps only age.
     pub(crate) fn handle_timeout(&mut self, now: Instant, round_trip: Duration, asks: bool) -> Due {
         let mut due = Due::default();
@@ -127,6 +128,7 @@ impl Missing {
         self.next = self.gaps.values().map(|gap| gap.due.min(gap.noticed + PATIENCE)).min();
         due
     }
+    // ANCHOR_END: due
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.next

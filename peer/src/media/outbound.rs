@@ -179,6 +179,7 @@ impl Source {
         self.history.resend(now, self.numbering.extend(number), round_trip)
     }
 
+    // ANCHOR: retransmission
     /// The retransmission of a packet (RFC 4588 §4): its own number, and the original's in front of
     /// the payload.
     pub(crate) fn retransmission(
@@ -203,6 +204,7 @@ impl Source {
         };
         rtp::Packet { header, payload: payload.freeze(), padding: 0 }
     }
+    // ANCHOR_END: retransmission
 
     /// Nothing but padding, in the repair's numbers, where it cannot be taken for a lost packet.
     pub(crate) fn padding(

@@ -94,6 +94,7 @@ impl Reception {
         Place::Ahead { missing_from }
     }
 
+    // ANCHOR: timed
     /// Takes the time of a packet that came by itself, for the jitter (§A.8).
     pub(crate) fn timed(&mut self, now: Instant, timestamp: RtpTimestamp, clock_rate: u32) {
         let elapsed = now.saturating_duration_since(self.origin);
@@ -108,6 +109,7 @@ impl Reception {
             }
         }
     }
+    // ANCHOR_END: timed
 
     /// The jitter, in ticks.
     pub(crate) fn jitter(&self) -> u32 {
@@ -133,6 +135,7 @@ impl Reception {
         self.expected().cast_signed().wrapping_sub(self.received.cast_signed())
     }
 
+    // ANCHOR: report
     /// The report block of this moment; the next one's fraction counts from here. `None` if nothing
     /// has come since the last one: silent sources are not reported on (§6.4).
     pub(crate) fn report(&mut self, now: Instant, ssrc: Ssrc) -> Option<ReportBlock> {
@@ -163,6 +166,7 @@ impl Reception {
             delay_since_last_sender_report: since,
         })
     }
+    // ANCHOR_END: report
 }
 
 #[cfg(test)]

@@ -56,6 +56,7 @@ impl Reorder {
         true
     }
 
+    // ANCHOR: poll
     /// What comes next. A gap is passed over when what is behind it has waited for `wait`, or when
     /// more than the bounds is held.
     pub(crate) fn poll(&mut self, now: Instant, wait: Duration) -> Option<Next> {
@@ -74,6 +75,7 @@ impl Reorder {
         self.octets -= packet.payload.len();
         Some(Next::Packet(packet))
     }
+    // ANCHOR_END: poll
 
     fn is_full(&self) -> bool {
         self.held.len() > MAX_HELD || self.octets > MAX_HELD_OCTETS

@@ -37,6 +37,7 @@ impl Wish {
         self.made = None;
     }
 
+    // ANCHOR: is_due
     /// Whether to say it now; then not again before the interval is over.
     pub(crate) fn is_due(&mut self, now: Instant, interval: Duration) -> bool {
         let is_due = self.poll_timeout(interval).is_some_and(|due| due <= now);
@@ -45,6 +46,7 @@ impl Wish {
         }
         is_due
     }
+    // ANCHOR_END: is_due
 
     /// When to say it.
     pub(crate) fn poll_timeout(&self, interval: Duration) -> Option<Instant> {

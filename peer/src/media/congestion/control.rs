@@ -117,6 +117,7 @@ impl CongestionControl {
         self.sent_at = Some(now);
     }
 
+    // ANCHOR: handle_feedback
     /// Transport-wide feedback came.
     pub(crate) fn handle_feedback(&mut self, now: Instant, feedback: &TransportFeedback) {
         let news = self.history.acknowledge(feedback);
@@ -154,6 +155,7 @@ impl CongestionControl {
         let packets = news.arrivals.len() - news.found + news.lost;
         self.count_loss(now, packets, news.lost, news.found);
     }
+    // ANCHOR_END: handle_feedback
 
     /// A receiver report: the share lost since the last (0 to 1), and the round-trip time. Where
     /// there is transport-wide feedback it tells the same, sooner.

@@ -75,6 +75,7 @@ impl Detector {
         self.usage
     }
 
+    // ANCHOR: update
     /// Takes the trend of the delay after one more spacing.
     pub(super) fn update(&mut self, trend: f64, spacing: &Spacing) {
         if trend > self.threshold {
@@ -94,6 +95,7 @@ impl Detector {
         self.last_trend = trend;
         self.adapt(trend.abs(), spacing.arrived_at);
     }
+    // ANCHOR_END: update
 
     fn adapt(&mut self, trend: f64, now: RemoteTime) {
         let last = self.updated_at.replace(now).unwrap_or(now);

@@ -90,6 +90,7 @@ impl LossControl {
         Some(self.average)
     }
 
+    // ANCHOR: update
     /// So large a share was lost, while `rate` is used and delay would allow `allowed`.
     pub(super) fn update(
         &mut self,
@@ -116,6 +117,7 @@ impl LossControl {
             self.state = State::Free;
         }
     }
+    // ANCHOR_END: update
 }
 
 #[cfg(test)]

@@ -132,6 +132,7 @@ impl<T> Pacer<T> {
         self.current_rate().time_for(self.queued)
     }
 
+    // ANCHOR: poll
     /// The next packet that may leave; call until `None`.
     pub(crate) fn poll(&mut self, now: Instant) -> Option<Paced<T>> {
         let next = match self.audio.pop_front() {
@@ -150,6 +151,7 @@ impl<T> Pacer<T> {
         let is_probe = self.account(now, next.octets, rate);
         Some(Paced { packet: next.packet, is_probe })
     }
+    // ANCHOR_END: poll
 
     /// From now on packets leave at the probe's rate, media first, until it has had enough.
     pub(crate) fn begin_probe(&mut self, now: Instant, probe: Probe) {

@@ -139,6 +139,7 @@ impl Prober {
         }
     }
 
+    // ANCHOR: result
     /// What the running probe has shown, if by now it has.
     pub(super) fn result(&mut self, now: Instant, max: Bitrate) -> Option<Shown> {
         let State::Running { probe, meter, .. } = &self.state else { return None };
@@ -155,6 +156,7 @@ impl Prober {
         }
         Some(shown)
     }
+    // ANCHOR_END: result
 
     /// The rate went from one to the other.
     pub(super) fn decreased(&mut self, now: Instant, from: Bitrate, to: Bitrate) {

@@ -101,6 +101,7 @@ impl RateControl {
         self.rate
     }
 
+    // ANCHOR: update
     /// Feedback came: the signal after it, what arrives (if known), the round-trip time, and whether
     /// packets stand in a queue.
     pub(super) fn update(
@@ -122,6 +123,7 @@ impl RateControl {
             (Usage::Normal, State::Increase) => self.increase(now, throughput, round_trip),
         }
     }
+    // ANCHOR_END: update
 
     /// A probe has shown that more passes; if that is all that does, growth is careful from here.
     pub(super) fn probed(&mut self, now: Instant, shown: Shown) {
@@ -209,6 +211,7 @@ impl RateControl {
         Bitrate::of(packet, response)
     }
 
+    // ANCHOR: decrease
     fn decrease(&mut self, now: Instant, throughput: Option<Bitrate>, round_trip: Duration) {
         let patience = round_trip.clamp(MIN_PATIENCE, MAX_PATIENCE);
         let early = now.saturating_duration_since(self.changed_at) < patience;
@@ -240,6 +243,7 @@ impl RateControl {
         self.state = State::Hold;
         self.changed_at = now;
     }
+    // ANCHOR_END: decrease
 }
 
 #[cfg(test)]

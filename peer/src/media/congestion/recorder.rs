@@ -134,6 +134,7 @@ impl FeedbackRecorder {
         })
     }
 
+    // ANCHOR: statuses
     /// Statuses of what was not told yet, as many as fit; deltas begin at `last` (ticks).
     fn statuses(&self, mut last: i64) -> Vec<PacketStatus> {
         let mut statuses = Vec::new();
@@ -156,6 +157,7 @@ impl FeedbackRecorder {
         }
         statuses
     }
+    // ANCHOR_END: statuses
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.due

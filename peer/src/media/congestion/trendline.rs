@@ -51,6 +51,7 @@ pub(super) struct Trendline {
 }
 
 impl Trendline {
+    // ANCHOR: update
     /// Takes the next spacing, answers the trend: in milliseconds, above 0 when queues grow.
     pub(super) fn update(&mut self, spacing: &Spacing) -> f64 {
         self.spacings = self.spacings.saturating_add(1).min(FULL_TRUST);
@@ -69,6 +70,7 @@ impl Trendline {
         }
         f64::from(self.spacings) * self.slope * GAIN
     }
+    // ANCHOR_END: update
 
     /// How long packets seem to stand in queues, beyond the least seen of late; milliseconds.
     pub(super) fn standing(&self) -> f64 {
