@@ -163,17 +163,21 @@ fn range(field: &Field) -> String {
     }
 }
 
+fn counted(octets: usize) -> String {
+    format!("{octets} octet{}", if octets == 1 { "" } else { "s" })
+}
+
 /// A value as a reader wants it: without the name of its newtype, octets as a count, never long.
 fn words(field: &Field) -> String {
     const LONGEST: usize = 72;
     let value = field.value.as_str();
     // Octets that are no text.
     if value.starts_with("b\"") && value.contains("\\x") {
-        return format!("{} octets", field.range.len());
+        return counted(field.range.len());
     }
     let octets = value.strip_prefix('[').and_then(|list| list.strip_suffix(']'));
     if octets.is_some_and(|list| list.split(", ").all(|octet| octet.parse::<u8>().is_ok())) {
-        return format!("{} octets", field.range.len());
+        return counted(field.range.len());
     }
     let inner = value.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
     let plain = |inner: &&str| !inner.contains(['(', '{', '[', ',']);

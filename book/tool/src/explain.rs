@@ -91,6 +91,7 @@ impl Capture {
             found.ok_or_else(|| format!("{name} has {count} datagrams, counted from 1"))?;
         let explained = match opened {
             Some(octets) if !sealed => media::opened(octets, &self.extensions),
+            _ if media::is_media(&sent.payload) => media::sealed(&sent.payload, &self.extensions),
             _ => datagram(&sent.payload),
         };
         explained.map_err(|error| format!("{name} datagram {number}: {error}"))
@@ -123,14 +124,13 @@ pub(crate) fn directions(datagrams: &[Datagram]) -> Vec<bool> {
         .collect()
 }
 
-/// Explains one UDP payload or bare SCTP packet.
+/// Explains one UDP payload that is not media, or a bare SCTP packet.
 fn datagram(payload: &[u8]) -> Result<Explained, String> {
     match payload.first() {
         None => Err("an empty datagram".to_owned()),
         Some(_) if is_sctp(payload) => sctp(payload),
         Some(0..=3) => stun(payload),
         Some(20..=63) => dtls(payload),
-        Some(_) if media::is_media(payload) => media::sealed(payload),
         Some(first) => Err(format!("no parser for a first octet of {first}")),
     }
 }

@@ -129,20 +129,21 @@ impl Hellos {
 }
 
 /// A datagram as it was sent.
-pub(crate) fn sealed(payload: &[u8]) -> Result<Explained, String> {
+pub(crate) fn sealed(payload: &[u8], map: &ExtensionMap) -> Result<Explained, String> {
     let (summary, run, mut fields, clear) = if is_rtcp(payload) {
         let fields = rtcp_in_the_clear(payload)?;
         ("SRTCP (encrypted)".to_owned(), None, fields, RTCP_IN_THE_CLEAR)
     } else {
-        let (parsed, fields) = tap::explain(payload, || rtp::Header::parse(payload));
+        let (parsed, mut fields) = tap::explain(payload, || rtp::Header::parse(payload));
         let (header, rest) = parsed.map_err(|error| error.to_string())?;
+        name_extensions(&mut fields, payload, map);
         let run = Run::of(&header);
         (run.in_words(), Some(run), fields, payload.len() - rest.len())
     };
     let name = if is_rtcp(payload) { "encrypted, tag and index" } else { "encrypted, and tag" };
     let octets = payload.len().saturating_sub(clear);
     fields.push(leaf(name, clear..payload.len(), format!("{octets} octets")));
-    Ok(Explained { summary, fields, payload: payload.to_vec(), note: "", run })
+    Ok(Explained { summary, fields, payload: payload.to_vec(), note: "as sent", run })
 }
 
 /// The eight octets that anybody can read. No parser of ours stops there, so they are named here.
@@ -268,7 +269,7 @@ mod tests {
                     for sealed in [false, true] {
                         let explained = capture.explain(number, sealed).unwrap();
                         tap::tile(&explained.fields, explained.payload.len()).unwrap();
-                        assert_eq!(explained.note.is_empty(), sealed);
+                        assert_eq!(explained.note == "as sent", sealed);
                     }
                     media += 1;
                 }
