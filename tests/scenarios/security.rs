@@ -9,7 +9,7 @@
 //!   media          RTP and RTCP, forged or lying
 //!   feedback       … and feedback that asks for too much
 //!   cost           what one datagram may cost
-//!   memory         what a peer may make us hold
+//!   memory         what a peer may make us hold; media_memory: by media
 //!   descriptions   SDP and secrets
 //!   running        the driver with real sockets on loopback
 //! ```
@@ -24,6 +24,7 @@ mod cost;
 mod descriptions;
 mod feedback;
 mod media;
+mod media_memory;
 mod memory;
 mod records;
 mod rogue;

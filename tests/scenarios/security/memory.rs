@@ -24,7 +24,7 @@ const PAGE: usize = 4096;
 
 /// The checklist's bounds. The second one is a_rwnd and two megabytes.
 const BEFORE_AUTHENTICATION: usize = 256_000;
-const AFTER_AUTHENTICATION: usize = (4 << 20) + 2_000_000;
+pub(super) const AFTER_AUTHENTICATION: usize = (4 << 20) + 2_000_000;
 
 fn resident_octets() -> Option<usize> {
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
@@ -32,11 +32,11 @@ fn resident_octets() -> Option<usize> {
 }
 
 /// An attack: its name, and what it leaves behind in one victim.
-type Attack<'a> = (&'a str, &'a dyn Fn() -> usize);
+pub(super) type Attack<'a> = (&'a str, &'a dyn Fn() -> usize);
 
 /// Makes sure that each attack leaves less than `limit` octets, in a process of its own for each:
 /// what one has freed would be the next one's.
-fn must_stay_below(limit: usize, test: &str, attacks: &[Attack<'_>]) {
+pub(super) fn must_stay_below(limit: usize, test: &str, attacks: &[Attack<'_>]) {
     if resident_octets().is_none() {
         return;
     }
@@ -48,7 +48,7 @@ fn must_stay_below(limit: usize, test: &str, attacks: &[Attack<'_>]) {
     }
     for (name, _) in attacks {
         let program = std::env::current_exe().unwrap();
-        let test = format!("security::memory::{test}");
+        let test = format!("security::{test}");
         let arguments = ["--exact", &test, "--nocapture"];
         let output = Command::new(program).args(arguments).env(ALONE, name).output().unwrap();
         let text = [output.stdout, output.stderr].concat();
@@ -58,7 +58,7 @@ fn must_stay_below(limit: usize, test: &str, attacks: &[Attack<'_>]) {
 }
 
 /// How many octets each of `count` victims takes, made and attacked by `attack`.
-fn each<T>(count: usize, mut attack: impl FnMut(usize) -> T) -> usize {
+pub(super) fn each<T>(count: usize, mut attack: impl FnMut(usize) -> T) -> usize {
     let warm = attack(count);
     let before = resident_octets().unwrap();
     let victims: Vec<T> = (0..count).map(&mut attack).collect();
@@ -183,7 +183,7 @@ fn row_03_before_authentication_a_peer_takes_less_than_256_kilobytes() {
     };
     must_stay_below(
         BEFORE_AUTHENTICATION,
-        "row_03_before_authentication_a_peer_takes_less_than_256_kilobytes",
+        "memory::row_03_before_authentication_a_peer_takes_less_than_256_kilobytes",
         &[
             ("fragments for a client", &|| fragments(dtls::Role::Server)),
             ("fragments for a server", &|| fragments(dtls::Role::Client)),
@@ -349,7 +349,7 @@ fn row_03_after_authentication_a_peer_takes_its_window_and_two_megabytes() {
     };
     must_stay_below(
         AFTER_AUTHENTICATION,
-        "row_03_after_authentication_a_peer_takes_its_window_and_two_megabytes",
+        "memory::row_03_after_authentication_a_peer_takes_its_window_and_two_megabytes",
         &[
             ("unread messages of a packet", &|| unread(1_100, 1, 10_000)),
             ("unread messages of a record", &|| unread(16_000, 1, 1_000)),
