@@ -206,10 +206,9 @@ const SRTP_GCM: Case = Case::Echo(
     const pc = new RTCPeerConnection();
     const came = tracks(pc);
     pc.addTrack(stream.getAudioTracks()[0], stream);
-    const offer = await pc.createOffer();
-    await pc.setLocalDescription({ type: 'offer', sdp: offer.sdp.replaceAll('a=setup:actpass', 'a=setup:active') });
-    const response = await fetch(PEER + '/offer', {
-        method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: pc.localDescription.sdp });
+    await pc.setLocalDescription();
+    const response = await fetch(PEER + '/offer', { method: 'POST', headers: { 'Content-Type': 'application/sdp' },
+        body: pc.localDescription.sdp.replaceAll('a=setup:actpass', 'a=setup:active') });
     await pc.setRemoteDescription({ type: 'answer', sdp: await response.text() });
     await hear(await came.next('audio'), 1000);
     equal((await report(pc, 'transport')).srtpCipher, 'AEAD_AES_128_GCM', 'srtpCipher');
