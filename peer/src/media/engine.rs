@@ -197,9 +197,8 @@ impl Media {
             let send = sections.get(&source.transceiver).and_then(|section| section.send.as_ref());
             send.is_some_and(|send| send.sources.contains(&source.local))
         };
-        for source in self.sources.values_mut().filter(|source| !sends(source)) {
-            source.rest();
-        }
+        // What no longer sends never comes back under the same name.
+        self.sources.retain(|_, source| sends(source));
         // A source whose section no longer receives is forgotten; it begins anew if it comes back.
         let receives = |id| {
             sections.get(&id).is_some_and(|section: &SectionParameters| section.receive.is_some())

@@ -100,11 +100,6 @@ impl History {
         Some(sent.packet.clone())
     }
     // ANCHOR_END: resend
-
-    /// Forgets everything.
-    pub(crate) fn clear(&mut self) {
-        *self = Self::default();
-    }
 }
 
 #[cfg(test)]

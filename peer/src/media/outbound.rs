@@ -282,13 +282,6 @@ impl Source {
         self.local.ssrc == ssrc || self.local.rtx == ssrc
     }
 
-    /// Its section no longer sends: what it sent need not be kept.
-    pub(crate) fn rest(&mut self) {
-        self.history.clear();
-        self.silent = SILENT_INTERVALS;
-        self.wish.fulfil();
-    }
-
     pub(crate) fn is_sender(&self) -> bool {
         self.silent < SILENT_INTERVALS
     }

@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use sdp::{Section, Session, Setup};
+use srtp::Ssrc;
 
 use super::incoming;
 use super::remote::{self, Bundles};
@@ -17,6 +18,7 @@ use super::{
     SetupRole, State, codecs, sections,
 };
 use crate::Error;
+use crate::media::parameters::SectionParameters;
 
 impl Negotiation {
     /// Our offer is on its way: its new sections have transceivers from now on (RFC 9429 §5.9).
@@ -162,7 +164,7 @@ impl Negotiation {
         lead: Option<Section<'_>>,
     ) {
         let bundles = Bundles::of(remote);
-        self.sections.clear();
+        let before = std::mem::take(&mut self.sections);
         for (slot, (ours, theirs)) in slots.iter().zip(local.sections().zip(remote.sections())) {
             let Some(transceiver) = slot.transceiver().and_then(|id| self.transceivers.get_mut(id))
             else {
@@ -174,6 +176,13 @@ impl Negotiation {
             }
             transceiver.current_direction = Some(sections::direction(&ours, &theirs));
             self.sections.push(sections::settle(transceiver, &ours, &theirs));
+        }
+        let sent = |sections: &[SectionParameters]| -> BTreeSet<Ssrc> {
+            let sends = sections.iter().filter_map(|section| section.send.as_ref());
+            sends.flat_map(|send| &send.sources).map(|source| source.ssrc).collect()
+        };
+        for ssrc in sent(&before).difference(&sent(&self.sections)) {
+            self.transceivers.renew_source(*ssrc);
         }
     }
 

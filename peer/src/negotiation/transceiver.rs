@@ -192,6 +192,16 @@ impl Transceivers {
         id
     }
 
+    /// A source has ceased to send; should its layer be sent again, it will have another name.
+    /// Chromium plays nothing of a track that comes back under the name it had.
+    pub(crate) fn renew_source(&mut self, ssrc: Ssrc) {
+        let (fresh, rtx) = (self.unused_ssrc(), self.unused_ssrc());
+        let mut sources = self.all.iter_mut().flat_map(|transceiver| &mut transceiver.sources);
+        if let Some(source) = sources.find(|source| source.ssrc == ssrc) {
+            (source.ssrc, source.rtx) = (fresh, rtx);
+        }
+    }
+
     /// A random source that is not ours yet (RFC 3550 §8.1). 2^32 of them: this ends.
     fn unused_ssrc(&mut self) -> Ssrc {
         loop {

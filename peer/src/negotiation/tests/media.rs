@@ -486,3 +486,24 @@ fn wishes_that_make_no_sense_are_refused() {
     let full = peer.add_transceiver(MediaKind::Audio, TransceiverInit::default());
     assert!(matches!(full, Err(Error::TooManyTransceivers)));
 }
+
+#[test]
+fn trap_a_track_that_comes_back_has_another_source() {
+    let (mut a, mut b) = (fresh(1), fresh(2));
+    let (audio, video) = audio_and_video(&mut a);
+    audio_and_video(&mut b);
+    let sources = |peer: &Negotiation, id| {
+        let section = peer.sections().iter().find(|section| section.transceiver == id).unwrap();
+        section.send.as_ref().map(|send| send.sources.clone())
+    };
+    exchange(&mut a, &mut b);
+    let (heard, seen) = (sources(&a, audio), sources(&a, video));
+    a.set_direction(video, Inactive).unwrap();
+    exchange(&mut a, &mut b);
+    assert_eq!(sources(&a, video), None);
+    a.set_direction(video, SendRecv).unwrap();
+    exchange(&mut a, &mut b);
+    assert_eq!(sources(&a, audio), heard);
+    let again = sources(&a, video);
+    assert!(again.is_some() && again != seen);
+}
