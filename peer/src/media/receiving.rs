@@ -39,7 +39,8 @@ impl Media {
             self.recorder.received(now, number);
         }
         let is_known = self.streams.contains_key(&packet.header.ssrc);
-        if !(is_known && self.is_of_its_section(&packet)) && !self.begin(now, &packet) {
+        let has_place = is_known && self.is_of_its_section(&packet);
+        if !has_place && !self.begin(now, &packet) {
             self.dropped.unknown += 1;
             return false;
         }

@@ -85,30 +85,9 @@ impl Rogue {
         victim: &mut Connection,
         media: &[&str],
     ) -> Self {
-        let rogue_offer = |rogue: &Self, setup| {
-            let certificate = config(0).certificate.unwrap();
-            let fingerprint = certificate.fingerprint(HashAlgorithm::Sha256).to_string();
-            let sdp = offer(rogue.agent.local_credentials(), &fingerprint, setup);
-            let candidate = rogue.agent.local_candidates().next().unwrap();
-            let mut sdp = format!("{sdp}a={candidate}\r\n");
-            let mut bundle = "BUNDLE 0".to_owned();
-            for (index, section) in media.iter().enumerate() {
-                let mid = index + 1;
-                bundle += &format!(" {mid}");
-                sdp += &format!("{section}a=mid:{mid}\r\n");
-                // What belongs to the transport is that of the first section.
-                let first = sdp.split_inclusive("\r\n").skip_while(|line| !line.starts_with("m="));
-                let transport = ["a=ice-", "a=fingerprint:", "a=setup:"];
-                let is_transport =
-                    |line: &&str| transport.iter().any(|name| line.starts_with(name));
-                let lines: String = first.take(12).filter(is_transport).collect();
-                sdp += &lines;
-            }
-            SessionDescription::offer(sdp.replace("BUNDLE 0", &bundle))
-        };
         let mut rogue = Self::alone(now, seed, role, [local, remote]);
         let setup = if role == dtls::Role::Client { "active" } else { "passive" };
-        victim.set_remote_description(now, rogue_offer(&rogue, setup)).unwrap();
+        victim.set_remote_description(now, rogue.offer(setup, media)).unwrap();
         let transceivers: Vec<_> = victim.transceivers().map(|info| info.id).collect();
         for id in transceivers {
             victim.set_direction(now, id, peer::Direction::SendRecv).unwrap();
@@ -117,6 +96,26 @@ impl Rogue {
         victim.set_local_description(now, answer).unwrap();
         rogue.take_answer(now, role, &victim.local_description().unwrap().sdp);
         rogue
+    }
+
+    /// The rogue's offer, with its first candidate.
+    pub(super) fn offer(&self, setup: &str, media: &[&str]) -> SessionDescription {
+        let fingerprint = config(0).certificate.unwrap().fingerprint(HashAlgorithm::Sha256);
+        let credentials = self.agent.local_credentials();
+        let candidate = self.agent.local_candidates().next().unwrap();
+        let data = offer(credentials, &fingerprint.to_string(), setup);
+        let mut sdp = format!("{data}a={candidate}\r\n");
+        let mut bundle = "BUNDLE 0".to_owned();
+        // What belongs to the transport is that of the first section.
+        let transport = ["a=ice-", "a=fingerprint:", "a=setup:"];
+        let is_transport = |line: &&str| transport.iter().any(|name| line.starts_with(name));
+        let transport: String = data.split_inclusive("\r\n").filter(is_transport).collect();
+        for (index, section) in media.iter().enumerate() {
+            let mid = index + 1;
+            bundle += &format!(" {mid}");
+            sdp += &format!("{section}a=mid:{mid}\r\n{transport}");
+        }
+        SessionDescription::offer(sdp.replace("BUNDLE 0", &bundle))
     }
 
     /// A rogue that has called nobody.

@@ -1,18 +1,20 @@
-//! Rows 4 to 6, 9 and 56 on the running thing: the driver's endpoint with sockets on loopback.
+//! Rows 4 to 6, 9, 56 and 58 to 61 on the running thing: the driver's endpoint with sockets on loopback.
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use peer::{Config, DataChannel, PeerConnection, PeerEvent, SessionDescription};
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 use sctp::wire::{Data, Heartbeat, Ppid};
+use srtp::{Ssrc, rtcp};
 use tests::{Datagram, Endpoint};
 use tokio::net::UdpSocket;
 
-use super::rogue::{Rogue, offer, open, packet, whole};
+use super::rogue::{Rogue, open, packet, whole};
+use super::talk::{self, OPUS, PICTURE, VOICE, VP8};
 use crate::peer::config;
 
 /// Far more than anything here takes, even on a busy machine.
@@ -79,6 +81,8 @@ struct OnWire {
     rogue: Rogue,
     socket: UdpSocket,
     local: SocketAddr,
+    media: Option<srtp::Outbound>,
+    number: u16,
 }
 
 impl OnWire {
@@ -90,24 +94,20 @@ impl OnWire {
         let remote = SocketAddr::from(([127, 0, 0, 1], endpoint.port()));
         let role = dtls::Role::Server;
         let mut rogue = Rogue::alone(now, u64::from(local.port()), role, [local, remote]);
-        let fingerprint = config(0).certificate.unwrap().fingerprint(dtls::HashAlgorithm::Sha256);
-        let credentials = rogue.agent.local_credentials();
-        let sdp = offer(credentials, &fingerprint.to_string(), "passive");
-        let candidate = rogue.agent.local_candidates().next().unwrap();
-        let offer = SessionDescription::offer(format!("{sdp}a={candidate}\r\n"));
-        let answer = answer(endpoint, offer).await;
+        let answer = answer(endpoint, rogue.offer("passive", &talk::SECTIONS)).await;
         let loopback = answer
             .sdp
             .split_inclusive("\r\n")
             .filter(|line| !line.starts_with("a=candidate") || line.contains(" 127.0.0.1 "));
         rogue.take_answer(now, role, &loopback.collect::<String>());
-        let mut on_wire = Self { rogue, socket, local };
+        let mut on_wire = Self { rogue, socket, local, media: None, number: 0 };
         soon("the rogue's association", async {
             while !on_wire.rogue.is_established() {
                 on_wire.turn().await;
             }
         })
         .await;
+        on_wire.media = Some(srtp::Outbound::new(&talk::keys(&on_wire.rogue)[0]));
         on_wire
     }
 
@@ -132,7 +132,7 @@ impl OnWire {
     fn nuisance(&mut self, rng: &mut StdRng) -> Bytes {
         let now = Instant::now();
         let tag = self.rogue.tag;
-        match rng.random_range(0..6) {
+        match rng.random_range(0..12) {
             0 => {
                 let beat = Heartbeat { information: Bytes::from_static(b"beat") };
                 self.rogue.seal(now, &packet(tag, &[&beat, &beat, &beat, &beat]))
@@ -146,13 +146,36 @@ impl OnWire {
                 let island = Data { beginning: false, ending: false, ..whole(tsn.next(), 1, 0) };
                 self.rogue.seal(now, &packet(tag, &[&island]))
             }
+            3..6 => self.nuisance_of_media(rng),
             kind => {
                 let mut octets = vec![0; rng.random_range(1..1200)];
                 rng.fill_bytes(&mut octets);
-                octets[0] = [0, 22, 23][kind - 3];
+                octets[0] = [0, 22, 23, 128, 144, 191][kind - 6];
                 octets.into()
             }
         }
+    }
+
+    /// RTP and RTCP of sources that change, with numbers that leap and requests that never end;
+    /// every other one forged.
+    fn nuisance_of_media(&mut self, rng: &mut StdRng) -> Bytes {
+        self.number = self.number.wrapping_add(rng.random_range(1..300));
+        let media = self.media.as_mut().unwrap();
+        let mut octets = BytesMut::new();
+        let source = [VOICE, PICTURE, Ssrc(rng.random_range(0..500))][rng.random_range(0..3)];
+        if rng.random_bool(0.5) {
+            let payload_type = [OPUS, VP8][rng.random_range(0..2)];
+            talk::packet(source, payload_type, self.number, vec![0x10; 900]).write(&mut octets);
+            // A number that leapt too far to be sealed is a nuisance in the clear.
+            let _ = media.protect_rtp(&mut octets);
+        } else {
+            let loss = rtcp::PictureLoss { sender: source, media: PICTURE };
+            rtcp::write_to(&vec![rtcp::Packet::PictureLoss(loss); 50], &mut octets);
+            media.protect_rtcp(&mut octets).unwrap();
+        }
+        let last = octets.last_mut().unwrap();
+        *last ^= u8::from(rng.random_bool(0.5));
+        octets.freeze()
     }
 }
 
@@ -219,4 +242,31 @@ async fn row_04_row_06_row_09_strangers_get_no_answer_from_the_endpoint() {
     let mut buffer = [0; 2048];
     let answer = tokio::time::timeout(Duration::from_millis(100), stranger.recv_from(&mut buffer));
     assert!(answer.await.is_err(), "a stranger got an answer");
+}
+
+/// Rows 58 to 61 at the endpoint: the hostile peer's own association lives through its media, and
+/// the honest peer hears nothing of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_58_row_60_row_61_hostile_media_at_the_endpoint_harms_nobody() {
+    let endpoint = peer::Endpoint::bind(0).await.unwrap();
+    let (_connection, channel) = honest(&endpoint).await;
+    let mut hostile = OnWire::established(&endpoint).await;
+    let mut rng = StdRng::seed_from_u64(3);
+    for count in 0..5_000 {
+        let payload = hostile.nuisance_of_media(&mut rng);
+        hostile.socket.send_to(&payload, ("127.0.0.1", endpoint.port())).await.unwrap();
+        if count % 100 == 0 {
+            hostile.turn().await;
+        }
+    }
+    echo_time(&channel, 20).await;
+    hostile.rogue.heard.clear();
+    let beat = Heartbeat { information: Bytes::from_static(b"alive") };
+    soon("the answer to a heartbeat, and reports", async {
+        while hostile.rogue.heard.is_empty() || hostile.rogue.media.is_empty() {
+            hostile.rogue.say(Instant::now(), &[&beat]);
+            hostile.turn().await;
+        }
+    })
+    .await;
 }

@@ -9,7 +9,7 @@ use peer::stats::MediaStats;
 use srtp::{MasterKey, PayloadType, Profile, RtpTimestamp, SequenceNumber, Ssrc, rtcp, rtp};
 use tests::sim::Link;
 
-use super::rogue::Call;
+use super::rogue::{Call, Rogue};
 use crate::peer::{LEFT, config};
 
 /// The rogue's sources.
@@ -27,6 +27,9 @@ pub(super) const MID: u8 = 4;
 /// The sections' names.
 pub(super) const AUDIO_MID: &[u8] = b"1";
 pub(super) const VIDEO_MID: &[u8] = b"2";
+
+/// The sections of the rogue's offer.
+pub(super) const SECTIONS: [&str; 2] = [AUDIO, VIDEO];
 
 const AUDIO: &str = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=rtcp-mux\r\n\
     a=rtcp-rsize\r\na=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 transport-cc\r\n\
@@ -90,7 +93,17 @@ pub(super) struct Talk {
 /// A call with sections of media in which nothing has been sent.
 pub(super) fn silent() -> Call {
     let link = Link::default().delay(10);
-    Call::with_media(dtls::Role::Server, config(1), &link, &[AUDIO, VIDEO])
+    Call::with_media(dtls::Role::Server, config(1), &link, &SECTIONS)
+}
+
+/// The keys of a rogue that is DTLS server, and of its victim.
+pub(super) fn keys(rogue: &Rogue) -> [MasterKey; 2] {
+    let proof = rogue.proof.as_ref().unwrap();
+    let material = rogue.dtls.srtp_keying_material(proof).unwrap();
+    let profile = Profile::from_id(material.profile().0).unwrap();
+    let key = |key, salt| MasterKey::new(profile, key, salt).unwrap();
+    let server = key(material.server_key(), material.server_salt());
+    [server, key(material.client_key(), material.client_salt())]
 }
 
 impl Talk {
@@ -102,12 +115,7 @@ impl Talk {
     pub(super) fn with(mode: ReceiveMode) -> Self {
         let mut call = silent();
         call.wait_established();
-        let proof = call.pair.left.proof.take().unwrap();
-        let material = call.pair.left.dtls.srtp_keying_material(&proof).unwrap();
-        let profile = Profile::from_id(material.profile().0).unwrap();
-        let key = |key, salt| MasterKey::new(profile, key, salt).unwrap();
-        let ours = key(material.server_key(), material.server_salt());
-        let theirs = key(material.client_key(), material.client_salt());
+        let [ours, theirs] = keys(call.rogue());
         let of = |kind| {
             let mut all = call.pair.right.transceivers();
             all.find(|transceiver| transceiver.kind == kind).unwrap().id
@@ -248,7 +256,8 @@ impl Talk {
     /// The call goes on: either end's audio and video is heard at the other, and data is echoed.
     pub(super) fn must_go_on(&mut self) {
         self.pass(1_000);
-        (self.received(self.audio), self.received(self.video));
+        self.received(self.audio);
+        self.received(self.video);
         self.heard();
         for _ in 0..5 {
             let numbers = [self.number(), self.number()];
