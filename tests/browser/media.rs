@@ -211,7 +211,7 @@ const SRTP_GCM: Case = Case::Echo(
         body: pc.localDescription.sdp.replaceAll('a=setup:actpass', 'a=setup:active') });
     await pc.setRemoteDescription({ type: 'answer', sdp: await response.text() });
     await hear(await came.next('audio'), 1000);
-    equal((await report(pc, 'transport')).srtpCipher, 'AEAD_AES_128_GCM', 'srtpCipher');
+    equal((await report(pc, 'transport')).srtpCipher, 'SRTP_AEAD_AES_128_GCM', 'srtpCipher');
     pc.close();
     ",
 );

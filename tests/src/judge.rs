@@ -20,6 +20,11 @@ pub struct Verdict {
     pub duration: f64,
 }
 
+/// Every picture is decoded and passed on at its own time: without a fixed rate, which a camera behind
+/// a network does not have, and to which ffmpeg would otherwise round.
+const PASSED_ON: [&str; 8] =
+    ["-vsync", "passthrough", "-enc_time_base", "-1", "-f", "null", "-nostats", "-"];
+
 /// Judges every file in a directory.
 ///
 /// # Errors
@@ -47,9 +52,8 @@ fn judge_file(path: PathBuf) -> Result<Verdict, String> {
     let said: Value = serde_json::from_str(&said).map_err(|error| format!("ffprobe: {error}"))?;
     let stream = &said["streams"][0];
     let number = |value: &Value| value.as_str().and_then(|text| text.parse::<f64>().ok());
-    let complaints = output(
-        Command::new("ffmpeg").args(["-v", "error", "-i"]).arg(&path).args(["-f", "null", "-"]),
-    )?;
+    let complaints =
+        output(Command::new("ffmpeg").args(["-v", "error", "-i"]).arg(&path).args(PASSED_ON))?;
     if !complaints.is_empty() {
         return Err(format!("ffmpeg on {}: {complaints}", path.display()));
     }
