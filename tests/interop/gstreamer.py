@@ -54,10 +54,14 @@ class Publisher:
             urllib.request.Request(url, method=method, data=body, headers=headers), timeout=10)
 
     def offer(self, peer):
-        def created(promise, _):
-            offer = promise.get_reply().get_value("offer")
-            peer.emit("set-local-description", offer, Gst.Promise.new())
-        peer.emit("create-offer", None, Gst.Promise.new_with_change_func(created, None))
+        def created(promise, *_):
+            promise.wait()
+            reply = promise.get_reply()  # The offer lives in it.
+            offer = reply["offer"]
+            done = Gst.Promise.new()
+            peer.emit("set-local-description", offer, done)
+            done.interrupt()
+        peer.emit("create-offer", None, Gst.Promise.new_with_change_func(created, peer, None))
 
     def gathered(self, peer, _):
         if peer.get_property("ice-gathering-state") == GstWebRTC.WebRTCICEGatheringState.COMPLETE:
@@ -68,7 +72,8 @@ class Publisher:
             return
         self.offered = True
         try:
-            offer = self.peer.get_property("local-description").sdp.as_text()
+            description = self.peer.get_property("local-description")
+            offer = description.sdp.as_text()
             with self.request(self.url, "POST", offer.encode()) as response:
                 self.resource = urllib.parse.urljoin(self.url, response.headers["Location"])
                 answer = response.read()

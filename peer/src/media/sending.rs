@@ -34,8 +34,9 @@ use super::{EncodedFrame, MediaError, MediaKind, MediaPacket, TransceiverId};
 const MAX_DATAGRAM: usize = 1200;
 
 /// Octets of the largest datagram with a forwarded payload, which cannot be cut: an Ethernet frame
-/// less the headers of IPv6, UDP and TURN.
-const MAX_FORWARDED: usize = 1400;
+/// less the headers of IPv6 and UDP. GStreamer makes packets of 1,400 octets, to which tag and header
+/// extensions are added.
+const MAX_FORWARDED: usize = 1500 - 40 - 8;
 
 /// The longest tag of a profile (RFC 7714 §13.2).
 const TAG: usize = 16;

@@ -57,14 +57,16 @@ impl Stamp<'_> {
 pub(crate) fn space(section: &SectionParameters) -> usize {
     /// RFC 8851 §10: a rid has no more, and neither has any mid that fits a one-byte element.
     const NAME: usize = 16;
-    let lengths = section.extensions.keys().map(|extension| match extension {
-        Extension::Mid => section.mid.len().max(1),
-        Extension::Rid => NAME,
+    let mut sources = section.send.iter().flat_map(|send| &send.sources);
+    let has_layers = sources.any(|source| source.rid.is_some());
+    let lengths = section.extensions.keys().filter_map(|extension| match extension {
+        Extension::Mid => Some(section.mid.len().max(1)),
+        Extension::Rid => has_layers.then_some(NAME),
         // In place of the rid, not beside it.
-        Extension::RepairedRid => 0,
-        Extension::AudioLevel => 1,
-        Extension::AbsoluteSendTime => 3,
-        Extension::TransportSequenceNumber => 2,
+        Extension::RepairedRid => None,
+        Extension::AudioLevel => Some(1),
+        Extension::AbsoluteSendTime => Some(3),
+        Extension::TransportSequenceNumber => Some(2),
     });
     // Two octets in front of each value, four in front of all, and up to three behind.
     4 + lengths.map(|length| 2 + length).sum::<usize>().next_multiple_of(4)
