@@ -11,11 +11,19 @@
 
 mod common;
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use common::{Server, http, post_sdp, soon};
-use peer::media::{MediaKind, TransceiverInit};
+use peer::media::{EncodedFrame, MediaKind, ReceiveMode, TransceiverInit};
 use peer::{PeerConnection, SessionDescription};
 use reqwest::{Method, Response, StatusCode};
 use sdp::Direction;
+use srtp::RtpTimestamp;
+
+/// A frame of silence, and a keyframe of 320 by 240.
+const OPUS: &[u8] = &[0xf8, 0xff, 0xfe];
+const VP8: &[u8] = &[0x10, 2, 0, 0x9d, 0x01, 0x2a, 0x40, 1, 0xf0, 0, 7, 7, 7];
 
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
 
@@ -94,6 +102,58 @@ async fn one_publishes_and_many_watch() {
     // The place is free as soon as the publisher has left.
     assert_eq!(publisher.delete().await, StatusCode::OK);
     assert_eq!(post_sdp(&server.at("/whip"), offer).await.status(), StatusCode::CREATED);
+}
+
+/// With `--record` there is a file of the sound and one of the picture, whoever watches.
+#[tokio::test]
+async fn what_is_published_is_recorded_and_forwarded() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(&["--record", directory.path().to_str().unwrap()]);
+    let publisher = call(&server, "/whip", Direction::SendOnly).await;
+    let viewer = call(&server, "/whep", Direction::RecvOnly).await;
+    let watched = viewer.connection.transceivers().await.unwrap();
+    for transceiver in &watched {
+        transceiver.set_receive_mode(ReceiveMode::Frames).await.unwrap();
+    }
+    soon("connected", viewer.connection.connected()).await.unwrap();
+    soon("connected", publisher.connection.connected()).await.unwrap();
+    let published = publisher.connection.transceivers().await.unwrap();
+    let publishing = tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        for index in 0_u32.. {
+            ticks.tick().await;
+            for transceiver in &published {
+                let (payload, ticks) = match transceiver.kind() {
+                    MediaKind::Audio => (OPUS, 960),
+                    MediaKind::Video => (VP8, 1800),
+                };
+                let payload = Bytes::from_static(payload);
+                let timestamp = RtpTimestamp(index.wrapping_mul(ticks));
+                let frame = EncodedFrame { payload, timestamp, rid: None };
+                transceiver.send_frame(frame).unwrap();
+            }
+        }
+    });
+    for transceiver in &watched {
+        for _ in 0..30 {
+            soon("a frame", transceiver.recv()).await.unwrap();
+        }
+    }
+    publishing.abort();
+    assert_eq!(publisher.delete().await, StatusCode::OK);
+    let (status, ..) = server.end("INT");
+    assert!(status.success());
+    let files = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = files.collect();
+    files.sort();
+    let [audio, video] = &files[..] else { panic!("{files:?}") };
+    assert!(audio.to_str().unwrap().ends_with("-audio.ogg"), "{audio:?}");
+    assert!(video.to_str().unwrap().ends_with("-video.ivf"), "{video:?}");
+    let count = |path, frame: &[u8]| {
+        let file = std::fs::read(path).unwrap();
+        file.windows(frame.len()).filter(|octets| *octets == frame).count()
+    };
+    assert!(count(audio, OPUS) >= 20 && count(video, VP8) >= 20);
 }
 
 #[tokio::test]

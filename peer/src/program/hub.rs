@@ -1,12 +1,13 @@
 //! The hub of a broadcast: what one publisher sends goes to every viewer, as the packets it came in.
 //!
 //! ```text
-//!  publisher ── Transceiver.recv ──► layer? ──┬─► viewer: keyframe seen? ── send_packet ─► viewer
-//!      ▲                                      └─► viewer …
+//!  publisher ── recv ─┬─► layer? ──┬─► viewer: keyframe seen? ── send_packet ─► viewer
+//!      ▲              │            └─► viewer …
+//!      │              └─► frames, with --record ─► recorder
 //!      └── request_keyframe ◄── somebody joined, lost something, or still waits
 //! ```
 //!
-//! Nothing is decoded and nothing waits here. [`Transceiver::send_packet`] never blocks: what a
+//! Nothing is decoded and nothing waits here: what is recorded waits in the recorder's queue. [`Transceiver::send_packet`] never blocks: what a
 //! slow viewer cannot take is lost, as it would be on his network, and nobody else notices. He asks
 //! for a keyframe then, as who joins does; [`KEYFRAME_INTERVAL`] bounds how often the publisher hears
 //! of it. A viewer sees no picture before one that can be decoded alone.
@@ -27,6 +28,8 @@ use peer::{Error, Transceiver};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{debug, info};
+
+use super::media::recorder::SessionRecorder;
 
 /// How long the publisher is left alone after a request for a keyframe. Each costs as much as ten
 /// other frames, and viewers join in crowds.
@@ -240,7 +243,8 @@ impl Publisher {
 }
 
 impl Publication {
-    /// Forwards what arrives on these transceivers, as long as this lives.
+    /// Forwards what arrives on these transceivers, as long as this lives, and records it if
+    /// there is a recording.
     ///
     /// # Errors
     ///
@@ -249,15 +253,24 @@ impl Publication {
         &mut self,
         audio: Option<Transceiver>,
         video: Option<Transceiver>,
+        recording: Option<SessionRecorder>,
     ) -> Result<(), Error> {
         for transceiver in [&audio, &video].into_iter().flatten() {
-            transceiver.set_receive_mode(ReceiveMode::Packets).await?;
+            let mut track = recording.as_ref().map(|session| session.track(transceiver.kind()));
+            let mode = if track.is_some() { ReceiveMode::Both } else { ReceiveMode::Packets };
+            transceiver.set_receive_mode(mode).await?;
             let (hub, id, transceiver) = (self.hub.clone(), self.id, transceiver.clone());
             self._forwarding.spawn(async move {
                 let kind = transceiver.kind();
                 while let Some(received) = transceiver.recv().await {
-                    if let Received::Packet(packet) = received {
-                        hub.forward(id, kind, &packet);
+                    match received {
+                        Received::Packet(packet) => hub.forward(id, kind, &packet),
+                        Received::Frame(frame) => {
+                            let rid = frame.rid.clone();
+                            if track.as_mut().is_some_and(|track| track.take(frame)) {
+                                transceiver.request_keyframe(rid);
+                            }
+                        }
                     }
                 }
             });

@@ -24,6 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{debug, info};
 
 use super::echo::echo;
+use super::media::recorder::SessionRecorder;
 use super::media::stage::{Stage, Studio};
 
 /// How long a session may take to connect: what is half-open after that is freed, so that offers
@@ -115,6 +116,11 @@ impl Sessions {
             Err(Error::Closed) => Err(Refusal::Ending),
             Err(error) => Err(Refusal::Internal(error.to_string())),
         }
+    }
+
+    /// The recording of a client that is no session of this table, if there is to be one.
+    pub(super) fn recording(&self) -> Option<SessionRecorder> {
+        self.studio.recording()
     }
 
     /// Answers an offer with a new session; returns its id and the answer.

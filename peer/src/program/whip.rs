@@ -172,7 +172,7 @@ impl Broadcast {
         let answer = answer(&connection).await?;
         let role = match publication {
             Some(mut publication) => {
-                publication.forward(audio, video).await?;
+                publication.forward(audio, video, self.sessions.recording()).await?;
                 Role::Publisher(publication)
             }
             None => Role::Viewer(self.hub.watch(audio, video)),

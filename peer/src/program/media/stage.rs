@@ -49,6 +49,11 @@ impl Studio {
         Arc::new(Studio { audio, video, recorder, pattern: Pattern::new() })
     }
 
+    /// The recording of a new session, if there is `--record`.
+    pub(crate) fn recording(&self) -> Option<SessionRecorder> {
+        self.recorder.as_ref().map(Recorder::session)
+    }
+
     fn file(&self, kind: MediaKind) -> Option<&MediaFile> {
         match kind {
             MediaKind::Audio => self.audio.as_ref(),
@@ -94,7 +99,7 @@ pub(crate) struct Stage {
 impl Stage {
     /// Nothing happens yet.
     pub(crate) fn new(studio: &Arc<Studio>) -> Stage {
-        let recording = studio.recorder.as_ref().map(Recorder::session);
+        let recording = studio.recording();
         Stage { studio: Arc::clone(studio), recording, players: Mutex::default() }
     }
 
