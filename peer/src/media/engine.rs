@@ -181,8 +181,15 @@ impl Media {
         };
         self.transport_number = id(Extension::TransportSequenceNumber);
         self.audio_level = id(Extension::AudioLevel);
-        self.sections =
+        let sections: BTreeMap<_, _> =
             sections.into_iter().map(|section| (section.transceiver, section)).collect();
+        // What is over is not read any more, and must not take the others' room.
+        for (id, delivery) in &mut self.deliveries {
+            if !sections.contains_key(id) {
+                delivery.clear();
+            }
+        }
+        self.sections = sections;
         for section in self.sections.values() {
             let sources = section.send.iter().flat_map(|send| &send.sources);
             for local in sources {

@@ -7,10 +7,11 @@
 //!      └── request_keyframe ◄── somebody joined, lost something, or still waits
 //! ```
 //!
-//! Nothing is decoded and nothing waits here: what is recorded waits in the recorder's queue. [`Transceiver::send_packet`] never blocks: what a
-//! slow viewer cannot take is lost, as it would be on his network, and nobody else notices. He asks
-//! for a keyframe then, as who joins does; [`KEYFRAME_INTERVAL`] bounds how often the publisher hears
-//! of it. A viewer sees no picture before one that can be decoded alone.
+//! Nothing is decoded and nothing waits here: what is recorded waits in the recorder's queue, and
+//! [`Transceiver::send_packet`] never blocks. What a slow viewer cannot take is lost, as it would be
+//! on his network, and nobody else notices. He asks for a keyframe then, as who joins does;
+//! [`KEYFRAME_INTERVAL`] bounds how often the publisher hears of it. A viewer sees no picture before
+//! one that can be decoded alone.
 //!
 //! Of a simulcast the largest layer that arrives is forwarded (RFC 8853).
 //!

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use srtp::{RtpTimestamp, Ssrc};
 
-use super::link::{A, AUDIO, B, Link, VIDEO, rid, source, vp8};
-use crate::media::engine::MediaEvent;
-use crate::media::{EncodedFrame, MediaError, ReceiveMode};
+use super::link::{A, AUDIO, B, Link, VIDEO, rid, section, source, vp8};
+use crate::media::engine::{MAX_RECEIVED_OCTETS, MediaEvent};
+use crate::media::{Codec, EncodedFrame, MediaError, MediaFrame, ReceiveMode, Received};
 
 #[test]
 fn audio_and_video_arrive_whole_and_in_order() {
@@ -189,4 +189,27 @@ fn the_audio_level_is_forwarded() {
     onward.run(Duration::from_millis(100));
     assert_eq!(onward.packets(B, AUDIO)[0].audio_level, Some(20));
     assert_eq!(onward.frames(B, AUDIO).len(), 1);
+}
+
+/// What nobody reads bounds what else may wait; but not for ever.
+#[test]
+fn row_03_what_is_over_takes_no_room() {
+    let mut link = Link::new();
+    let (now, end) = (link.now, &mut link.ends[B]);
+    let frame = MediaFrame {
+        codec: Codec::Vp8,
+        rid: None,
+        ssrc: Ssrc(1),
+        timestamp: RtpTimestamp(0),
+        is_keyframe: true,
+        after_loss: false,
+        received_at: now,
+        payload: vec![0; 1000].into(),
+    };
+    let delivery = end.deliveries.entry(VIDEO).or_default();
+    delivery.push(Received::Frame(frame), MAX_RECEIVED_OCTETS);
+    assert!(end.circumstances(now, AUDIO, Ssrc(1)).room < MAX_RECEIVED_OCTETS);
+    end.configure(now, vec![section(B, AUDIO)]);
+    assert_eq!(end.circumstances(now, AUDIO, Ssrc(1)).room, MAX_RECEIVED_OCTETS);
+    assert_eq!(end.recv(VIDEO), None);
 }
