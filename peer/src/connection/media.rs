@@ -93,6 +93,8 @@ impl Connection {
     /// What is agreed on for media has changed.
     pub(super) fn configure_media(&mut self, now: Instant) {
         self.media.configure(now, self.negotiation.sections().to_vec());
+        let lives = |id| self.negotiation.transceiver(id).is_some_and(|info| !info.stopped);
+        self.media.retain(lives);
     }
 
     /// The keys come with the proof of who the peer is (RFC 5764 §4.2). Without a profile in common

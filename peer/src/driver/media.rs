@@ -67,6 +67,17 @@ impl Tracks {
         }
     }
 
+    /// Closes the handles of transceivers that are over, for whatever reason.
+    pub(super) fn follow(&mut self, connection: &Connection) {
+        self.lines.retain(|id, line| {
+            let lives = connection.transceiver(*id).is_some_and(|info| !info.stopped);
+            if !lives {
+                line.close();
+            }
+            lives
+        });
+    }
+
     /// A transceiver is over.
     pub(crate) fn close(&mut self, id: TransceiverId) {
         if let Some(line) = self.lines.remove(&id) {

@@ -155,6 +155,7 @@ impl Task {
             None => self.close(now),
         }
         // A description may have changed these.
+        self.tracks.follow(&self.connection);
         self.registration.set_fragments(self.connection.local_ufrags());
         self.shared.set_max_message_size(self.connection.max_message_size());
     }

@@ -13,7 +13,8 @@
 //! - It sees packets, never datagrams: SRTP is the connection's affair.
 //! - What packets teach is bounded: [`MAX_STREAMS`] sources, [`MAX_WAITING_OCTETS`] behind gaps,
 //!   [`MAX_RECEIVED_OCTETS`] that the application has not taken.
-//! - A source of ours keeps its numbers for the life of the connection.
+//! - A source of ours keeps its numbers for as long as it sends; if its section ceases to, it never
+//!   comes back under the same name, so no number of it is used twice.
 //!
 //! Book: the chapters on RTP and on feedback.
 
@@ -218,6 +219,11 @@ impl Media {
         } else if !is_media {
             self.next_report = None;
         }
+    }
+
+    /// Forgets transceivers that are over, with what they have not delivered.
+    pub(crate) fn retain(&mut self, lives: impl Fn(TransceiverId) -> bool) {
+        self.deliveries.retain(|id, _| lives(*id));
     }
 
     /// The round trip as ICE measures it: good until RTCP has measured its own.
