@@ -342,3 +342,22 @@ async fn row_7_datagrams_of_strangers_do_not_disturb() {
     assert_eq!(soon("a message", remote.recv()).await, Some(Message::text("still here")));
     assert!(stranger.recv_from(&mut [0; 2000]).is_err(), "a stranger got an answer");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transceiver_that_the_peer_stops_ends_for_its_reader() {
+    use peer::media::{MediaKind, ReceiveMode, TransceiverInit};
+    let Pair { ours, theirs, .. } = connected().await;
+    let sent = ours.add_transceiver(MediaKind::Audio, TransceiverInit::default()).await.unwrap();
+    negotiate(&ours, &theirs).await;
+    let received = loop {
+        match soon("a track", theirs.next_event()).await.expect("the connection lives") {
+            PeerEvent::Track(transceiver) => break transceiver,
+            _ => continue,
+        }
+    };
+    received.set_receive_mode(ReceiveMode::Frames).await.unwrap();
+    sent.stop().await.unwrap();
+    assert_eq!(soon("the end here", sent.recv()).await, None);
+    negotiate(&ours, &theirs).await;
+    assert_eq!(soon("the end there", received.recv()).await, None);
+}

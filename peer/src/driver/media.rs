@@ -78,13 +78,6 @@ impl Tracks {
         });
     }
 
-    /// A transceiver is over.
-    pub(crate) fn close(&mut self, id: TransceiverId) {
-        if let Some(line) = self.lines.remove(&id) {
-            line.close();
-        }
-    }
-
     /// The connection is gone, and so are they.
     pub(super) fn end(&self) {
         for line in self.lines.values() {

@@ -99,13 +99,7 @@ impl Transceiver {
     /// [`Error::Closed`], also when the transceiver is over.
     pub async fn stop(&self) -> Result<(), Error> {
         let id = self.id();
-        self.requests
-            .request(move |task, now| {
-                let stopped = task.connection.stop_transceiver(now, id);
-                task.tracks.close(id);
-                stopped
-            })
-            .await?
+        self.requests.request(move |task, now| task.connection.stop_transceiver(now, id)).await?
     }
 
     /// Sets in what form [`recv`](Self::recv) delivers. Nothing is delivered unless asked for.
