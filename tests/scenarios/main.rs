@@ -12,6 +12,7 @@
 mod channel;
 mod dtls;
 mod ice;
+mod media;
 mod peer;
 mod sctp;
 mod security;

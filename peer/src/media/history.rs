@@ -68,9 +68,13 @@ impl History {
     pub(crate) fn insert(&mut self, now: Instant, packet: Numbered) {
         self.octets += packet.payload.len();
         let sent = Sent { packet, sent: now, resent: None, resends: 0 };
-        // Forwarded packets may be out of order, by a little.
-        let at = self.packets.partition_point(|other| other.packet.number < sent.packet.number);
-        self.packets.insert(at, sent);
+        if self.packets.back().is_none_or(|last| last.packet.number < sent.packet.number) {
+            self.packets.push_back(sent);
+        } else {
+            // Forwarded packets may be out of order, by a little.
+            let at = self.packets.partition_point(|other| other.packet.number < sent.packet.number);
+            self.packets.insert(at, sent);
+        }
         while self.packets.len() > MAX_PACKETS
             || self.octets > MAX_OCTETS
             || self.packets.front().is_some_and(|oldest| now >= oldest.sent + MAX_AGE)

@@ -348,7 +348,7 @@ impl Inbound {
     fn wait(&self, round_trip: Duration) -> Duration {
         let milliseconds = Duration::from_millis;
         if self.is_repaired {
-            let tries = 3 * round_trip + milliseconds(20);
+            let tries = 4 * round_trip + milliseconds(20);
             return tries.clamp(milliseconds(60), milliseconds(500));
         }
         let (_, clock_rate) = self.codec.unwrap_or((Codec::Opus, 48_000));

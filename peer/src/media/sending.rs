@@ -134,8 +134,11 @@ impl Media {
     ) {
         let Some(source) = self.sources.get_mut(&ssrc) else { return };
         source.counters.nacks += 1;
+        // The peer asks again after the round trip it knows. If queues have filled since, the answer
+        // is still in them, and another would only fill them more.
+        let round_trip = self.round_trip.max(self.congestion.round_trip());
         for number in missing {
-            if let Some(packet) = source.resend(now, number, self.round_trip) {
+            if let Some(packet) = source.resend(now, number, round_trip) {
                 let octets = packet.payload.len() + OSN;
                 // No room: the peer asks again.
                 let queued = Queued::Repair(ssrc, packet);

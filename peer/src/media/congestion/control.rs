@@ -91,6 +91,11 @@ impl CongestionControl {
         self.target_rate().as_bps()
     }
 
+    /// How long a packet and the news of its arrival took lately, with what stands in queues.
+    pub(crate) fn round_trip(&self) -> Duration {
+        self.round_trip
+    }
+
     /// What the pacer should let go.
     pub(crate) fn pacing_rate(&self) -> Bitrate {
         self.target_rate() * PACING
@@ -151,6 +156,7 @@ impl CongestionControl {
             && usage != Usage::Over
         {
             self.rate.probed(now, shown);
+            self.loss.probed(shown.rate);
         }
         let packets = news.arrivals.len() - news.found + news.lost;
         self.count_loss(now, packets, news.lost, news.found);
@@ -220,7 +226,7 @@ impl CongestionControl {
                 .map_or(self.bounds.max(), |limit| limit.min(self.bounds.max())),
             is_calm: self.detector.usage() == Usage::Normal
                 && self.trendline.standing() < MAX_STANDING_MILLISECONDS
-                && self.loss.cap().is_none(),
+                && self.loss.is_calm(),
             limited_since: self.application.since(),
         }
     }

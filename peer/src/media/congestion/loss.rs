@@ -69,6 +69,18 @@ impl LossControl {
         }
     }
 
+    /// Whether few are lost, or what is lost does not matter: then more may be tried.
+    pub(super) fn is_calm(&self) -> bool {
+        self.cap().is_none() || self.average < LIGHT
+    }
+
+    /// A probe has shown that so much passes: the cap is no lower.
+    pub(super) fn probed(&mut self, shown: Bitrate) {
+        if let State::Capped { rate, .. } = &mut self.state {
+            *rate = rate.max(shown);
+        }
+    }
+
     /// What feedback told: packets that arrived or were lost, for the first time; packets found
     /// that had been lost. Answers the share lost of late, each time it is measured.
     pub(super) fn count(
@@ -87,7 +99,8 @@ impl LossControl {
         let fraction = self.lost as f64 / self.expected as f64;
         (self.expected, self.lost, self.measured_at) = (0, 0, now);
         self.average = WEIGHT * fraction.min(1.0) + (1.0 - WEIGHT) * self.average;
-        Some(self.average)
+        // What was heavy and is over lowers nothing any more.
+        Some(if fraction > HEAVY { self.average } else { self.average.min(HEAVY) })
     }
 
     // ANCHOR: update
