@@ -40,7 +40,7 @@ use srtp::RtpTimestamp;
 const VIEWERS: usize = 100;
 
 /// What the publisher sends, in bits a second.
-const RATES: [u64; 3] = [250_000, 1_000_000, 2_500_000];
+const RATES: [u64; 4] = [250_000, 1_000_000, 2_500_000, 5_000_000];
 
 /// Until the congestion control of a hundred viewers has found that there is room.
 const WARM_UP: Duration = Duration::from_secs(4);

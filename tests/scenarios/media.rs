@@ -304,8 +304,8 @@ fn video_fills_a_megabit_follows_its_drop_and_its_recovery() {
         call.run(20);
         settles(&mut call, 1_000, 20);
         let numbers = call.video.numbers(10);
-        let made = call.camera.as_ref().unwrap().number;
-        assert!(numbers.len() as u32 >= made * 95 / 100, "{} of {made} frames", numbers.len());
+        let made = call.camera.as_ref().unwrap().number as usize;
+        assert!(numbers.len() >= made * 95 / 100, "{} of {made} frames", numbers.len());
     });
 }
 
@@ -315,13 +315,13 @@ fn at_five_per_cent_of_loss_frames_arrive_repaired_or_a_keyframe_follows() {
         let link = bottleneck(2_000).loss(0.05);
         let mut call = Call::new(seed, &link, &[MediaKind::Video], false);
         call.run(30);
-        let made = call.camera.as_ref().unwrap().number;
+        let made = call.camera.as_ref().unwrap().number as usize;
         call.camera = None;
         call.run(2);
 
         let numbers = call.video.numbers(10);
         assert!(numbers.is_sorted(), "in order");
-        assert!(numbers.len() as u32 >= made * 99 / 100, "{} of {made} frames", numbers.len());
+        assert!(numbers.len() >= made * 99 / 100, "{} of {made} frames", numbers.len());
         let mut is_whole = true;
         let mut shown_at = 0;
         for (index, frame) in call.video.frames.iter().enumerate() {
@@ -398,13 +398,13 @@ fn video_joins_while_audio_and_data_flow() {
         call.run(3);
 
         assert!(call.data > data);
-        let made = call.camera.as_ref().unwrap().number;
-        let shown = call.video.frames.len() as u32;
-        assert!(shown >= made - 4, "{shown} of {made} frames");
+        let made = call.camera.as_ref().unwrap().number as usize;
+        let shown = call.video.frames.len();
+        assert!(shown + 4 >= made, "{shown} of {made} frames");
         assert!(call.video.frames[0].is_keyframe);
         let heard = call.audio.numbers(1);
-        let all: Vec<u32> = (0..heard.len() as u32).collect();
+        let all: Vec<u32> = (0..).take(heard.len()).collect();
         assert_eq!(heard, all, "no sound is lost");
-        assert!(heard.len() as u32 >= call.microphone.as_ref().unwrap().number - 4);
+        assert!(heard.len() + 4 >= call.microphone.as_ref().unwrap().number as usize);
     });
 }

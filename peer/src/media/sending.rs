@@ -136,7 +136,7 @@ impl Media {
         source.counters.nacks += 1;
         // The peer asks again after the round trip it knows. If queues have filled since, the answer
         // is still in them, and another would only fill them more.
-        let round_trip = self.round_trip.max(self.congestion.round_trip());
+        let round_trip = self.round_trip.max(self.congestion.round_trip().unwrap_or_default());
         for number in missing {
             if let Some(packet) = source.resend(now, number, round_trip) {
                 let octets = packet.payload.len() + OSN;

@@ -91,9 +91,10 @@ impl CongestionControl {
         self.target_rate().as_bps()
     }
 
-    /// How long a packet and the news of its arrival took lately, with what stands in queues.
-    pub(crate) fn round_trip(&self) -> Duration {
-        self.round_trip
+    /// How long a packet and the news of its arrival took lately, with what stands in queues; `None`
+    /// while there are no such news.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        (self.feedback != Feedback::None).then_some(self.round_trip)
     }
 
     /// What the pacer should let go.
