@@ -10,7 +10,7 @@
 //!                    └ passed over a gap ─► PLI until a keyframe is there
 //! ```
 //!
-//! How long a gap is waited for: where the peer repairs, three round trips and a little, between 60
+//! How long a gap is waited for: where the peer repairs, four round trips and a little, between 60
 //! and 500 ms; where it does not, only as long as packets overtake each other: twice the jitter,
 //! between 20 and 100 ms.
 //!
@@ -348,6 +348,7 @@ impl Inbound {
     fn wait(&self, round_trip: Duration) -> Duration {
         let milliseconds = Duration::from_millis;
         if self.is_repaired {
+            // Two answers may be lost, and queues are longer than the round trip says.
             let tries = 4 * round_trip + milliseconds(20);
             return tries.clamp(milliseconds(60), milliseconds(500));
         }
