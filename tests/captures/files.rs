@@ -33,9 +33,20 @@ fn with_suffix(suffix: &str, other: Option<&str>) -> Vec<Capture> {
     captures
 }
 
-/// The captures of UDP: STUN, DTLS, SRTP.
+/// A capture in which one end is the `peer` program of this workspace.
+const OURS: &str = "firefox-peer-watch";
+
+/// The captures of UDP between browsers: STUN, DTLS, SRTP.
 pub(crate) fn udp() -> Vec<Capture> {
-    with_suffix(".pcap", Some(".sctp.pcap"))
+    let mut captures = with_suffix(".pcap", Some(".sctp.pcap"));
+    captures.retain(|capture| capture.name != OURS);
+    captures
+}
+
+/// Firefox, watching what the `peer` program shows.
+pub(crate) fn ours() -> Capture {
+    let datagrams = capture::read(&folder().join(format!("{OURS}.pcap"))).unwrap();
+    Capture { name: OURS.to_owned(), datagrams }
 }
 
 /// The captures of decrypted SCTP.

@@ -8,7 +8,7 @@ use srtp::wire::extension::{self, AudioLevel, TransportSequenceNumber};
 use srtp::{Ssrc, rtcp, rtp};
 
 use super::files::{self, Capture};
-use super::srtp::{Opened, is_rtcp, opened};
+use super::srtp::{Opened, is_rtcp, opened, opened_of_ours};
 
 const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
 const RID: &str = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
@@ -240,4 +240,27 @@ fn audio_tells_how_loud_it_is() {
         }
     }
     assert!(levels.len() > 5, "{levels:?}");
+}
+
+/// What we sent to Firefox when it watched: 20 ms of µ-law in each packet, one tick for each octet, and
+/// in it 440 periods a second.
+#[test]
+fn our_tone_is_one_of_440_hertz_in_g711() {
+    let opened = opened_of_ours();
+    let tone: Vec<rtp::Packet> = rtp_packets(&opened)
+        .map(|(_, packet)| packet)
+        .filter(|packet| packet.header.payload_type.0 == 0)
+        .collect();
+    assert!(tone.len() > 50);
+    for pair in tone.windows(2) {
+        let [before, after] = [&pair[0].header, &pair[1].header];
+        assert_eq!(after.sequence_number, before.sequence_number.next());
+        assert_eq!(after.timestamp.0, before.timestamp.0.wrapping_add(160));
+        assert_eq!(pair[0].payload.len(), 160);
+    }
+    let samples: Vec<i16> =
+        tone.iter().flat_map(|packet| srtp::payload::g711::decode_ulaw(&packet.payload)).collect();
+    let rises = samples.windows(2).filter(|pair| pair[0] < 0 && pair[1] >= 0).count();
+    let hertz = rises * 8000 / samples.len();
+    assert!((435..=445).contains(&hertz), "{hertz} Hz");
 }

@@ -64,10 +64,16 @@ fn media(capture: &Capture, secrets: &Secrets) -> Vec<Sealed> {
         .collect()
 }
 
-/// The captures that have media and a key log.
+/// The captures of browsers that have media and a key log.
 fn captures() -> Vec<(Capture, Secrets, Profile)> {
+    let captures = with_media(files::udp());
+    assert_eq!(captures.len(), 7);
+    captures
+}
+
+fn with_media(all: Vec<Capture>) -> Vec<(Capture, Secrets, Profile)> {
     let mut captures = Vec::new();
-    for capture in files::udp() {
+    for capture in all {
         let Some(secrets) = decrypt::secrets(&capture) else { continue };
         let mut packets = media(&capture, &secrets).into_iter();
         let Some(first) = packets.next() else { continue };
@@ -82,12 +88,20 @@ fn captures() -> Vec<(Capture, Secrets, Profile)> {
         }
         captures.push((capture, secrets, profile));
     }
-    assert_eq!(captures.len(), 7);
     captures
 }
 
 /// Every packet of these captures, opened.
 pub(crate) fn opened() -> Vec<(Capture, Vec<Opened>)> {
+    open_all(captures())
+}
+
+/// Every packet between Firefox and the `peer` program, opened.
+pub(crate) fn opened_of_ours() -> Vec<Opened> {
+    open_all(with_media(vec![files::ours()])).into_iter().flat_map(|(_, packets)| packets).collect()
+}
+
+fn open_all(captures: Vec<(Capture, Secrets, Profile)>) -> Vec<(Capture, Vec<Opened>)> {
     let open = |(capture, secrets, profile): (Capture, Secrets, Profile)| {
         let mut inbounds = inbounds(&secrets, profile);
         let packets = media(&capture, &secrets).into_iter().map(|mut packet| {
@@ -98,7 +112,7 @@ pub(crate) fn opened() -> Vec<(Capture, Vec<Opened>)> {
         let packets = packets.collect();
         (capture, packets)
     };
-    captures().into_iter().map(open).collect()
+    captures.into_iter().map(open).collect()
 }
 
 #[test]
