@@ -31,6 +31,8 @@ use super::feedback;
 const IDENTIFIER: &[u8; 4] = b"REMB";
 /// Bits of the mantissa.
 const MANTISSA_BITS: u32 = 18;
+/// The largest bitrate of 64 bits that mantissa and exponent can say.
+const LARGEST: u64 = 0x3_ffff << 46;
 
 /// Receiver estimated maximum bitrate (draft-alvestrand-rmcat-remb).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +40,7 @@ pub struct EstimatedBitrate {
     /// Who estimates.
     pub sender: Ssrc,
     /// Bits per second, as far as 6 bits of exponent and 18 of mantissa can say: rounded down in
-    /// writing; in reading, what exceeds 64 bits is the most they hold.
+    /// writing; in reading, what exceeds 64 bits is the most that can be written.
     pub bitrate: u64,
     /// Of these sources together, at most 255.
     pub ssrcs: Vec<Ssrc>,
@@ -83,7 +85,7 @@ fn expand(octets: u32) -> u64 {
     let mantissa = u64::from(octets & ((1 << MANTISSA_BITS) - 1));
     match mantissa.leading_zeros() >= exponent {
         true => mantissa << exponent,
-        false => u64::MAX,
+        false => LARGEST,
     }
 }
 
@@ -125,10 +127,10 @@ mod tests {
 
     #[test]
     fn row_65_the_largest_bitrate_saturates() {
-        assert_eq!(expand(0xff_ffff), u64::MAX);
+        assert_eq!(expand(0xff_ffff), LARGEST);
         assert_eq!(expand(63 << 18), 0);
         assert_eq!(expand(63 << 18 | 1), 1 << 63);
-        assert_eq!(expand(compress(u64::MAX)), 0x3_ffff << 46);
+        assert_eq!(expand(compress(u64::MAX)), LARGEST);
     }
 
     #[test]
