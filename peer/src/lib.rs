@@ -1,15 +1,15 @@
-//! A WebRTC peer: offer and answer, the layers put together, and data channels for applications.
+//! A WebRTC peer: offer and answer, the layers put together, data channels and media for applications.
 //!
 //! ```text
-//!  handle        async: PeerConnection, DataChannel
+//!  handle        async: PeerConnection, DataChannel, Transceiver
 //!  driver        tokio: one socket, one task for each connection
 //!  Connection    sans-IO: descriptions, datagrams and messages in, the same out
 //!    negotiation   JSEP (RFC 9429)            demux   RFC 7983
-//!    connection    ICE, DTLS, SCTP as one     pump    what comes out of one goes into the next
-//!    stats         W3C's getStats
+//!    connection    ICE, DTLS, SCTP, SRTP      pump    what comes out of one goes into the next
+//!    media         RTP: repair, congestion    stats   W3C's getStats
 //! ```
 //!
-//! The layers are crates of their own: `sdp`, `ice` (on `stun`), `dtls`, `sctp`. This one knows them
+//! The layers are crates of their own: `sdp`, `ice` (on `stun`), `dtls`, `srtp`, `sctp`. This one knows them
 //! all and none of them knows another; see [`Connection`] for how they meet.
 //!
 //! Book: the chapters on offer and answer, and on the pump.
