@@ -52,7 +52,7 @@ pub(crate) const CASES: &[(&str, Case)] = &[
             equal(transport.tlsVersion, 'FEFD', 'version');
             equal(transport.dtlsCipher, 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256', 'suite');
             equal(pc.sctp.maxMessageSize, 262144, 'max-message-size');
-            equal(pc.connectionState, 'connected', 'state');
+            await until('the state to be connected', () => pc.connectionState === 'connected');
             pc.close();
         ",
         ),
@@ -185,7 +185,7 @@ pub(crate) const CASES: &[(&str, Case)] = &[
                 channel.send(`round ${round}`);
                 equal(await next(), `round ${round}`, 'echo');
             }
-            equal(pc.connectionState, 'connected', 'state');
+            await until('the state to be connected', () => pc.connectionState === 'connected');
             pc.close();
         ",
         ),
