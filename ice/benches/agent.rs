@@ -35,14 +35,14 @@ fn session(others: u16) -> Session {
     peer.set_remote_credentials(now, agent.local_credentials().clone()).unwrap();
     peer.add_remote_candidate(now, candidate).unwrap();
     let check = peer.poll_transmit(now).unwrap().payload;
-    let datagram = |remote| Datagram { local, remote, payload: &check };
+    let datagram = |remote| Datagram::udp(local, remote, &check);
     agent.handle_datagram(now, datagram(remote)).unwrap();
     while let Some(packet) = agent.poll_transmit(now) {
         let payload = &packet.payload;
-        peer.handle_datagram(now, Datagram { local: remote, remote: local, payload }).unwrap();
+        peer.handle_datagram(now, Datagram::udp(remote, local, payload)).unwrap();
         while let Some(packet) = peer.poll_transmit(now) {
             let payload = &packet.payload;
-            agent.handle_datagram(now, Datagram { local, remote, payload }).unwrap();
+            agent.handle_datagram(now, Datagram::udp(local, remote, payload)).unwrap();
         }
     }
     assert!(agent.selected_pair().is_some());
@@ -58,7 +58,7 @@ fn session(others: u16) -> Session {
 fn answer_a_check(bencher: divan::Bencher<'_, '_>, others: u16) {
     let mut it = session(others);
     bencher.bench_local(|| {
-        let datagram = Datagram { local: it.local, remote: it.remote, payload: &it.check };
+        let datagram = Datagram::udp(it.local, it.remote, &it.check);
         it.agent.handle_datagram(it.now, datagram).unwrap();
         it.agent.poll_transmit(it.now).unwrap()
     });
@@ -73,7 +73,7 @@ fn drop_a_stranger(bencher: divan::Bencher<'_, '_>) {
     }
     let remote = "198.51.100.1:1".parse().unwrap();
     bencher.bench_local(|| {
-        let datagram = Datagram { local: it.local, remote, payload: &forged };
+        let datagram = Datagram::udp(it.local, remote, &forged);
         it.agent.handle_datagram(it.now, datagram).is_err()
     });
 }

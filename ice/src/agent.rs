@@ -28,6 +28,8 @@ use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::event::{CloseReason, ConnectionState, Event};
+use crate::gathered::Gathered;
+use crate::protocol::{Path, Protocol};
 use crate::role::Role;
 use crate::stats::{PairStats, SelectedPair};
 
@@ -42,22 +44,35 @@ const MAX_EVENTS: usize = 64;
 /// A datagram from the network.
 #[derive(Debug, Clone, Copy)]
 pub struct Datagram<'a> {
-    /// The address it was sent to: one of our host candidates.
+    /// What carried it.
+    pub protocol: Protocol,
+    /// The base it was sent to: the address of a socket, or a relayed address.
     pub local: SocketAddr,
     /// The address it came from.
     pub remote: SocketAddr,
-    /// The UDP payload.
+    /// The payload of UDP, or of a frame of TCP.
     pub payload: &'a [u8],
+}
+
+impl<'a> Datagram<'a> {
+    /// A datagram of UDP.
+    #[must_use]
+    pub fn udp(local: SocketAddr, remote: SocketAddr, payload: &'a [u8]) -> Self {
+        Self { protocol: Protocol::Udp, local, remote, payload }
+    }
 }
 
 /// A datagram for the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transmit {
-    /// The address to send from: one of our host candidates.
+    /// What is to carry it.
+    pub protocol: Protocol,
+    /// The base to send from: the address of a socket, or a relayed address. Of TCP with port 9, the
+    /// connection from this IP address to `remote`, opened if there is none.
     pub local: SocketAddr,
     /// The address to send to.
     pub remote: SocketAddr,
-    /// The UDP payload.
+    /// The payload of UDP, or of a frame of TCP.
     pub payload: Bytes,
 }
 
@@ -188,13 +203,26 @@ impl Agent {
         self.role
     }
 
-    /// Adds the address of a socket as a host candidate and returns what to signal. `None` if it is
-    /// there already or can never be a candidate: port 0, unspecified, multicast (RFC 8445 §5.1.1.1).
-    pub fn add_local_candidate(&mut self, now: Instant, host: SocketAddr) -> Option<Candidate> {
+    /// Adds a way to reach us and returns the candidate to signal. `None` if it is there already or
+    /// can never be a candidate: port 0, unspecified, multicast (RFC 8445 §5.1.1.1).
+    pub fn add_local_candidate(
+        &mut self,
+        now: Instant,
+        way: impl Into<Gathered>,
+    ) -> Option<Candidate> {
         self.must_run().ok()?;
-        let candidate = self.add_local(host)?;
+        let candidate = self.add_local(way.into())?;
         self.update(now);
         Some(candidate)
+    }
+
+    /// Removes a way that is no more, and with a base its pairs. If the selected pair is among them,
+    /// another valid one takes its place, or there is none: then an ICE restart is needed.
+    pub fn remove_local_candidate(&mut self, now: Instant, way: &Gathered) {
+        if !self.state.is_ended() {
+            self.remove_local(now, way);
+            self.update(now);
+        }
     }
 
     /// Our candidates, in the order they were added.
@@ -299,11 +327,11 @@ impl Agent {
     /// Whether the peer has proven to be at `remote` and to send to `local`: by an authenticated
     /// check or by its answer to ours. Everything but STUN from elsewhere is to be dropped unread.
     #[must_use]
-    pub fn is_validated(&self, local: SocketAddr, remote: SocketAddr) -> bool {
+    pub fn is_validated(&self, path: Path) -> bool {
         if self.state.is_ended() {
             return false;
         }
-        let (local, remote) = (canonical(local), canonical(remote));
+        let (local, remote) = (canonical(path.local), canonical(path.remote));
         let generation = &self.generation;
         generation.selected.as_ref().is_some_and(|way| (way.local, way.remote) == (local, remote))
             || generation.checklist.find(local, remote).is_some_and(|pair| pair.is_validated())
@@ -326,11 +354,11 @@ impl Agent {
 
     /// Tells that an authenticated packet (DTLS, SRTP) came this way: the peer is alive. It is no
     /// consent: that is given by STUN responses alone (RFC 7675 §5.1).
-    pub fn received_from(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr) {
+    pub fn received_from(&mut self, now: Instant, path: Path) {
         if self.state.is_ended() {
             return;
         }
-        let (local, remote) = (canonical(local), canonical(remote));
+        let (local, remote) = (canonical(path.local), canonical(path.remote));
         if let Some(pair) = self.generation.checklist.find_mut(local, remote) {
             pair.heard(now);
         }
@@ -379,6 +407,6 @@ impl Agent {
             self.outbox.pop_front();
         }
         let payload = response.encode(Some(&self.generation.key));
-        self.outbox.push_back(Transmit { local, remote, payload });
+        self.outbox.push_back(Transmit { protocol: Protocol::Udp, local, remote, payload });
     }
 }

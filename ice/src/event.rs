@@ -1,6 +1,8 @@
 //! What an agent tells its owner: the state of the connection and the pair to send on.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::protocol::Path;
 
 /// The state of the connection, in the words of the W3C's `RTCIceTransportState`.
 ///
@@ -53,11 +55,14 @@ pub enum Event {
     StateChanged(ConnectionState),
     /// From now on data goes this way: the first valid pair, then the nominated one, then whatever
     /// replaces it.
-    Selected {
-        /// The base: the address to send from.
-        local: SocketAddr,
-        /// The address to send to.
-        remote: SocketAddr,
+    Selected(Path),
+    /// The peer may send to this relayed address of ours from this address: the relay must let it in
+    /// (RFC 8656 §9), before its first check comes.
+    Permit {
+        /// The relayed address.
+        relayed: SocketAddr,
+        /// The peer's address.
+        peer: IpAddr,
     },
     /// The agent has ended; nothing follows.
     Closed(CloseReason),

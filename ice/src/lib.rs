@@ -52,14 +52,14 @@
 //!         (None, None) => break,
 //!         (Some(packet), other) => {
 //!             if let Some(other) = other {
-//!                 let datagram = Datagram { local: other.remote, remote: other.local, payload: &other.payload };
+//!                 let datagram = Datagram::udp(other.remote, other.local, &other.payload);
 //!                 left.handle_datagram(now, datagram)?;
 //!             }
 //!             (packet, &mut right)
 //!         }
 //!         (None, Some(packet)) => (packet, &mut left),
 //!     };
-//!     let datagram = Datagram { local: packet.remote, remote: packet.local, payload: &packet.payload };
+//!     let datagram = Datagram::udp(packet.remote, packet.local, &packet.payload);
 //!     receiver.handle_datagram(now, datagram)?;
 //! }
 //! assert_eq!(left.selected_pair().unwrap().remote, "192.0.2.2:2000".parse()?);
@@ -77,9 +77,12 @@ mod consent;
 mod credentials;
 mod error;
 mod event;
+mod gathered;
+mod gathering;
 mod pacer;
 mod pair;
 mod priority;
+mod protocol;
 mod role;
 mod stats;
 
@@ -92,7 +95,13 @@ pub use consent::Consent;
 pub use credentials::Credentials;
 pub use error::Error;
 pub use event::{CloseReason, ConnectionState, Event};
+pub use gathered::Gathered;
+pub use gathering::{
+    FromServer, Gatherer, GatheringError, GatheringEvent, Relayed, Server, ToServer,
+};
 pub use pair::{Counters, PairState};
 pub use priority::{PairPriority, Priority};
+pub use protocol::{Path, Protocol};
 pub use role::Role;
 pub use stats::{PairStats, SelectedPair};
+pub use stun::{ServerTransport, turn::User};

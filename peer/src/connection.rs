@@ -68,22 +68,39 @@ use crate::{Config, Error, SetupRole};
 /// A datagram from the network.
 #[derive(Debug)]
 pub struct Datagram {
-    /// The address of ours that it came to.
+    /// What carried it.
+    pub protocol: ice::Protocol,
+    /// The address of ours that it came to: of a socket, or a relayed one.
     pub local: SocketAddr,
     /// The address it came from.
     pub remote: SocketAddr,
-    /// The UDP payload. It is decrypted in place, so it comes by value.
+    /// The payload of UDP, or of a frame of TCP. It is decrypted in place, so it comes by value.
     pub payload: BytesMut,
+}
+
+impl Datagram {
+    /// A datagram of UDP.
+    #[must_use]
+    pub fn udp(local: SocketAddr, remote: SocketAddr, payload: BytesMut) -> Self {
+        Self { protocol: ice::Protocol::Udp, local, remote, payload }
+    }
+
+    fn path(&self) -> Path {
+        Path { protocol: self.protocol, local: self.local, remote: self.remote }
+    }
 }
 
 /// A datagram for the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transmit {
-    /// The address of ours to send from.
+    /// What is to carry it.
+    pub protocol: ice::Protocol,
+    /// The address of ours to send from: of a socket, or a relayed one. Of TCP with port 9, the
+    /// connection from this IP address to `remote`, opened if there is none.
     pub local: SocketAddr,
     /// The address to send to.
     pub remote: SocketAddr,
-    /// The UDP payload.
+    /// The payload of UDP, or of a frame of TCP.
     pub payload: Bytes,
 }
 
@@ -127,8 +144,8 @@ struct Reported {
 /// let now = Instant::now();
 /// let mut ours = Connection::new(now, Config::default(), StdRng::seed_from_u64(1))?;
 /// let mut theirs = Connection::new(now, Config::default(), StdRng::seed_from_u64(2))?;
-/// ours.add_local_address(now, "192.0.2.1:1000".parse()?);
-/// theirs.add_local_address(now, "192.0.2.2:2000".parse()?);
+/// ours.add_local_candidate(now, "192.0.2.1:1000".parse()?);
+/// theirs.add_local_candidate(now, "192.0.2.2:2000".parse()?);
 /// let channel = ours.create_data_channel(now, "chat", Default::default())?;
 ///
 /// // Offer and answer, carried by the application.
@@ -265,14 +282,14 @@ impl Connection {
     // ANCHOR: handle_dtls
     /// Hands DTLS what comes from a validated address; what it authenticates is a sign of life.
     fn handle_dtls(&mut self, now: Instant, datagram: Datagram) -> Result<(), Error> {
-        let Datagram { local, remote, payload } = datagram;
-        if !self.paths.is_validated(local, remote) {
+        let path = datagram.path();
+        if !self.paths.is_validated(path) {
             return Err(Error::Unvalidated);
         }
         let is_connected = self.handshake.proof().is_some();
-        self.handshake.handle_datagram(now, payload)?;
+        self.handshake.handle_datagram(now, datagram.payload)?;
         if is_connected {
-            self.paths.received_from(now, local, remote);
+            self.paths.received_from(now, path);
         }
         Ok(())
     }
@@ -325,10 +342,10 @@ impl Connection {
         }
         let path = self.paths.path();
         if path != self.reported.path
-            && let Some(Path { local, remote }) = path
+            && let Some(Path { protocol, local, remote }) = path
         {
             self.reported.path = path;
-            return Some(Event::SelectedPair { local, remote });
+            return Some(Event::SelectedPair { protocol, local, remote });
         }
         // While it lives the state comes first; at its end the channels do.
         let is_running = self.life == Life::Running;

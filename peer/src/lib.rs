@@ -25,7 +25,7 @@ mod negotiation;
 mod pump;
 pub mod stats;
 
-pub use config::Config;
+pub use config::{Config, IceServer, IceTransportPolicy};
 pub use connection::{
     ChannelInfo, CloseReason, Connection, ConnectionState, DataChannelInit, Datagram, Event,
     IceCandidate, Message, SendError, Transmit,

@@ -76,14 +76,14 @@ impl Connection {
     /// What goes to the peer, if there is a path with consent to send it on (RFC 7675 §5.1). Media
     /// and data take turns: neither starves the other, and each has a rate control of its own.
     fn poll_path(&mut self, now: Instant) -> Option<Transmit> {
-        let Path { local, remote } = self.paths.path()?;
+        let Path { protocol, local, remote } = self.paths.path()?;
         let payload = if self.is_media_next || self.life != Life::Running {
             self.poll_media(now).or_else(|| self.poll_record(now))
         } else {
             self.poll_record(now).or_else(|| self.poll_media(now))
         }?;
         self.is_media_next = !self.is_media_next;
-        Some(Transmit { local, remote, payload })
+        Some(Transmit { protocol, local, remote, payload })
     }
     // ANCHOR_END: transmit
 

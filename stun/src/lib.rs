@@ -27,10 +27,13 @@
 
 mod credentials;
 mod transaction;
+pub mod turn;
+mod uri;
 pub mod wire;
 
 pub use credentials::{Algorithms, IntegrityError, Key};
 pub use transaction::{ClientTransaction, Event, Outcome, Timing};
+pub use uri::{ServerTransport, Service, Uri};
 pub use wire::{
     Attribute, AttributeType, Class, Code, ErrorCode, Header, Message, Method, ParseError,
     PasswordAlgorithm, Text, TransactionId, is_stun,

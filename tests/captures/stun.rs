@@ -105,10 +105,10 @@ fn row_18_an_agent_answers_no_check_meant_for_others() {
     agent.add_local_candidate(now, local).unwrap();
     for capture in files::udp() {
         for Datagram { source, payload, .. } in files::by_first_octet(&capture, 0..=3) {
-            let datagram = ice::Datagram { local, remote: *source, payload };
+            let datagram = ice::Datagram::udp(local, *source, payload);
             assert!(agent.handle_datagram(now, datagram).is_err());
             assert_eq!(agent.poll_transmit(now), None);
-            assert!(!agent.is_validated(local, *source));
+            assert!(!agent.is_validated(ice::Path::udp(local, *source)));
         }
     }
     assert_eq!(agent.pair_stats().count(), 0);

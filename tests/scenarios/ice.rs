@@ -82,8 +82,8 @@ fn assert_agreed(pair: &Agents) {
         assert_eq!((left.local, left.remote), (right.remote, right.local));
     }
     assert!(pair.left.may_send() && pair.right.may_send());
-    assert!(pair.left.is_validated(left.local, left.remote));
-    assert!(pair.right.is_validated(right.local, right.remote));
+    assert!(pair.left.is_validated(ice::Path::udp(left.local, left.remote)));
+    assert!(pair.right.is_validated(ice::Path::udp(right.local, right.remote)));
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn row_18_a_strangers_checks_get_no_answer_and_change_nothing() {
     }
     let after = (pair.right.sent, pair.right.selected_pair(), pair.right.pair_stats().count());
     assert_eq!(before, after);
-    assert!(!pair.right.is_validated(address(RIGHT), address("203.0.113.66:666")));
+    assert!(!pair.right.is_validated(ice::Path::udp(address(RIGHT), address("203.0.113.66:666"))));
     let now = pair.now();
     assert!(pair.right.poll_transmit(now).is_none());
 }

@@ -151,7 +151,7 @@ impl Call {
         let connection = |side, host| {
             let rng = StdRng::seed_from_u64(2 * seed + side as u64);
             let mut connection = Connection::new(now, config(side), rng).unwrap();
-            connection.add_local_address(now, address(host));
+            connection.add_local_candidate(now, address(host));
             connection
         };
         let (mut left, mut right) = (connection(0, LEFT), connection(1, RIGHT));

@@ -48,7 +48,7 @@ fn pair_of(seed: u64, link: &Link, configs: [Config; 2]) -> (Connections, Channe
     let connection = |config, salt, host| {
         let rng = StdRng::seed_from_u64(2 * seed + salt);
         let mut connection = Connection::new(now, config, rng).unwrap();
-        connection.add_local_address(now, address(host));
+        connection.add_local_candidate(now, address(host));
         connection
     };
     let mut left = connection(left, 0, LEFT);
@@ -374,7 +374,7 @@ fn row_47_a_wrong_fingerprint_opens_nothing() {
     let connection = |side: usize, host| {
         let rng = StdRng::seed_from_u64(side as u64);
         let mut connection = Connection::new(now, config(side), rng).unwrap();
-        connection.add_local_address(now, address(host));
+        connection.add_local_candidate(now, address(host));
         connection
     };
     let (mut left, mut right) = (connection(0, LEFT), connection(1, RIGHT));
@@ -415,10 +415,10 @@ fn candidates_may_trickle_in_after_the_answer() {
             Pair::new(now, seed, &Link::default().delay(20).loss(0.1), left, right).careless();
         pair.run_for(Duration::from_secs(1));
         let now = pair.now();
-        pair.left.add_local_address(now, address(LEFT));
-        pair.right.add_local_address(now, address(RIGHT));
-        pair.left.end_of_local_addresses();
-        pair.right.end_of_local_addresses();
+        pair.left.add_local_candidate(now, address(LEFT));
+        pair.right.add_local_candidate(now, address(RIGHT));
+        pair.left.end_of_local_candidates(now);
+        pair.right.end_of_local_candidates(now);
         // Signalling is not the network: it brings every candidate, some time.
         let (mut seen, mut said) = ([0, 0], false);
         let mut echo = Echo::default();

@@ -5,6 +5,7 @@
 //! their pair's state. Book: chapter "Candidates".
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use tracing::debug;
 
@@ -14,8 +15,10 @@ use crate::address::{canonical, is_usable, pairable, same_but_for_scope};
 use crate::candidate::{Candidate, CandidateAddress, CandidateKind, Foundation, Transport};
 use crate::checklist::Origin;
 use crate::error::Error;
+use crate::gathered::Gathered;
 use crate::pair::{LocalEnd, PairFoundation, PairId, RemoteEnd};
 use crate::priority::{COMPONENT, Priority, local_preference};
+use crate::protocol::Protocol;
 
 /// Addresses of one machine: more than any has, and few enough to look through.
 const MAX_LOCAL_CANDIDATES: usize = 64;
@@ -32,7 +35,14 @@ pub(super) struct LocalCandidate {
 }
 
 impl Agent {
-    pub(super) fn add_local(&mut self, host: SocketAddr) -> Option<Candidate> {
+    pub(super) fn remove_local(&mut self, _now: Instant, way: &Gathered) {
+        self.locals.retain(|local| local.end.address != way.base());
+    }
+
+    pub(super) fn add_local(&mut self, way: Gathered) -> Option<Candidate> {
+        let Gathered::Host { protocol: Protocol::Udp, address: host, .. } = way else {
+            return None;
+        };
         let address = canonical(host);
         let known = self.locals.iter().any(|local| local.end.address == address);
         if known || !is_usable(address) || self.locals.len() >= MAX_LOCAL_CANDIDATES {

@@ -21,6 +21,7 @@ use super::generation::{Conclusion, Selected};
 use crate::candidate::CandidateKind;
 use crate::event::Event;
 use crate::pair::{Nomination, Pair, PairId, PairState};
+use crate::protocol::Path;
 use crate::role::Role;
 
 /// Silence after which a nominated pair no longer stands against a nomination of lower priority.
@@ -157,7 +158,7 @@ impl Agent {
         let consent_check_at = if fresh { now + wait } else { now };
         debug!(%local, %remote, "selected");
         self.generation.selected = Some(Selected { pair: id, local, remote, consent_check_at });
-        self.push_event(Event::Selected { local, remote });
+        self.push_event(Event::Selected(Path::udp(local, remote)));
     }
 
     /// The selected pair is silent or invalid: take a valid one on which the peer is heard, as after

@@ -15,6 +15,7 @@ use crate::check::{Check, Purpose};
 use crate::consent;
 use crate::pacer::Urgency;
 use crate::pair::{Nomination, Pair, PairId, PairState};
+use crate::protocol::Protocol;
 use crate::role::Role;
 
 /// How often a check is sent in all (RFC 8489 §6.2.1 Rc).
@@ -119,7 +120,8 @@ impl Agent {
                     }
                 }
                 let (local, remote) = (pair.local.address, pair.remote.address);
-                return Some(Transmit { local, remote, payload });
+                let protocol = Protocol::Udp;
+                return Some(Transmit { protocol, local, remote, payload });
             }
         }
         None

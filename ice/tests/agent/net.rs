@@ -195,7 +195,7 @@ impl Net {
         remote: SocketAddr,
         payload: &[u8],
     ) -> Result<(), ice::Error> {
-        self.agents[to].handle_datagram(self.now, Datagram { local, remote, payload })
+        self.agents[to].handle_datagram(self.now, Datagram::udp(local, remote, payload))
     }
 
     pub(crate) fn drain(&mut self) {
@@ -362,7 +362,7 @@ impl Script {
 
     pub(crate) fn receive(&mut self, from: SocketAddr, payload: &[u8]) -> Result<(), ice::Error> {
         let local = self.local();
-        self.agent.handle_datagram(self.now, Datagram { local, remote: from, payload })
+        self.agent.handle_datagram(self.now, Datagram::udp(local, from, payload))
     }
 
     /// The peer checks us from `from`.

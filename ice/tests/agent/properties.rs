@@ -111,7 +111,7 @@ fn take(script: &mut Script, step: &Step, pending: &mut Vec<ice::Transmit>) {
             let check = &checks[usize::from(*which) % checks.len()];
             let answer = changed(&script.answer(check), *change);
             let remote = if *from == 0 { address(*which) } else { check.remote };
-            let datagram = Datagram { local: check.local, remote, payload: &answer };
+            let datagram = Datagram::udp(check.local, remote, &answer);
             let _ = script.agent.handle_datagram(now, datagram);
         }
         Step::Candidate(number, priority) => {

@@ -367,8 +367,7 @@ fn row_06_datagrams_of_odd_sizes_and_addresses() {
             must_not_matter(&mut script, phase, STRANGER, payload);
         }
         let check = script.check(Say::default());
-        let datagram =
-            ice::Datagram { local: at("192.0.2.99:1000"), remote: at(PEER), payload: &check };
+        let datagram = ice::Datagram::udp(at("192.0.2.99:1000"), at(PEER), &check);
         let now = script.now;
         assert_eq!(script.agent.handle_datagram(now, datagram), Err(Error::UnknownLocalAddress));
     }

@@ -3,10 +3,9 @@
 //! RFC 8838 (trickle ICE), RFC 8839 §5.1, RFC 9429 §3.5.2; W3C webrtc-pc `addIceCandidate`.
 //! Book: the chapter on candidates.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
-use ice::Candidate;
+use ice::{Candidate, Gathered};
 use tracing::debug;
 
 use super::{Connection, IceCandidate};
@@ -14,14 +13,14 @@ use crate::Error;
 use crate::negotiation::MAX_CANDIDATES;
 
 impl Connection {
-    /// Adds an address of ours: of a socket that is bound, seen from where its datagrams come.
-    /// Add those known at once before the first description, and its candidates are in it; later
-    /// ones are told by [`Event::IceCandidate`](super::Event::IceCandidate).
-    pub fn add_local_address(&mut self, now: Instant, address: SocketAddr) {
+    /// Adds a way to reach us: the address of a socket, or what a server told or lent. Add those known
+    /// at once before the first description, and its candidates are in it; later ones are told by
+    /// [`Event::IceCandidate`](super::Event::IceCandidate).
+    pub fn add_local_candidate(&mut self, now: Instant, way: impl Into<Gathered>) {
         if self.must_run().is_err() {
             return;
         }
-        if let Some(candidate) = self.paths.add_local(now, address)
+        if let Some(candidate) = self.paths.add_local(now, way.into())
             && self.negotiation.has_local_description()
         {
             self.announce(candidate);
@@ -29,8 +28,14 @@ impl Connection {
         self.pump(now);
     }
 
-    /// Says that no more addresses will be added (RFC 8838 §13).
-    pub fn end_of_local_addresses(&mut self) {
+    /// Removes a way that is no more (`ice::GatheringEvent::Lost`, an interface that vanished).
+    pub fn remove_local_candidate(&mut self, now: Instant, way: &Gathered) {
+        self.paths.remove_local(now, way);
+        self.pump(now);
+    }
+
+    /// Says that no more will be added for now (RFC 8838 §13): gathering is complete.
+    pub fn end_of_local_candidates(&mut self, _now: Instant) {
         if !self.local_candidates_complete {
             self.local_candidates_complete = true;
             if self.negotiation.has_local_description() {

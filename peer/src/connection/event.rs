@@ -113,6 +113,8 @@ pub enum Event {
     IceCandidate(Option<IceCandidate>),
     /// From now on everything goes this way (`selectedcandidatepairchange`).
     SelectedPair {
+        /// What carries it.
+        protocol: ice::Protocol,
         /// Our address.
         local: SocketAddr,
         /// The peer's.

@@ -125,13 +125,13 @@ impl Connection {
         protocol: Protocol,
         datagram: Datagram,
     ) -> Result<(), Error> {
-        let Datagram { local, remote, payload } = datagram;
-        if !self.paths.is_validated(local, remote) {
+        let path = datagram.path();
+        if !self.paths.is_validated(path) {
             return Err(Error::Unvalidated);
         }
-        let handled = self.open(now, protocol, payload);
+        let handled = self.open(now, protocol, datagram.payload);
         match &handled {
-            Ok(()) => self.paths.received_from(now, local, remote),
+            Ok(()) => self.paths.received_from(now, path),
             Err(_) => {
                 self.traffic.media_discarded = self.traffic.media_discarded.wrapping_add(1);
             }

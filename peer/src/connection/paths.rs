@@ -14,23 +14,16 @@
 //! Invariant: at most three agents; each knows the same local addresses.
 //! Book: the chapters on ICE and on the pump.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
-use ice::{Agent, Candidate, Credentials, Role};
+pub(crate) use ice::Path;
+use ice::{Agent, Candidate, Credentials, Gathered, Role};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tracing::debug;
 
 use crate::negotiation::{MAX_CANDIDATES, RemoteTransport};
 use crate::{Datagram, Error, Transmit};
-
-/// A pair of addresses that data goes between.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Path {
-    pub(crate) local: SocketAddr,
-    pub(crate) remote: SocketAddr,
-}
 
 /// An agent with the path it has selected, for a hot loop that must not ask it each time.
 #[derive(Debug)]
@@ -50,7 +43,7 @@ impl Session {
 pub(crate) struct Paths {
     timing: ice::Timing,
     rng: StdRng,
-    locals: Vec<SocketAddr>,
+    locals: Vec<Gathered>,
     current: Session,
     next: Option<Agent>,
     former: Option<Session>,
@@ -123,15 +116,24 @@ impl Paths {
     }
 
     /// Adds an address of ours. The candidate to signal, if it is a new one.
-    pub(crate) fn add_local(&mut self, now: Instant, address: SocketAddr) -> Option<String> {
+    pub(crate) fn add_local(&mut self, now: Instant, way: Gathered) -> Option<String> {
         self.busy = true;
         let described = self.next.as_mut().unwrap_or(&mut self.current.agent);
-        let candidate = described.add_local_candidate(now, address)?;
+        let candidate = described.add_local_candidate(now, way.clone())?;
         if self.next.is_some() {
-            self.current.agent.add_local_candidate(now, address);
+            self.current.agent.add_local_candidate(now, way.clone());
         }
-        self.locals.push(address);
+        self.locals.push(way);
         Some(candidate.to_string())
+    }
+
+    /// Removes a way to reach us.
+    pub(crate) fn remove_local(&mut self, now: Instant, way: &Gathered) {
+        self.busy = true;
+        self.locals.retain(|local| local != way);
+        for agent in self.agents_mut() {
+            agent.remove_local_candidate(now, way);
+        }
     }
 
     /// Makes the agent of the next ICE generation, unless there is one already.
@@ -139,7 +141,7 @@ impl Paths {
         if self.next.is_none() {
             let mut agent = new_agent(&self.timing, &mut self.rng);
             for local in &self.locals {
-                agent.add_local_candidate(now, *local);
+                agent.add_local_candidate(now, local.clone());
             }
             self.next = Some(agent);
         }
@@ -201,8 +203,8 @@ impl Paths {
         datagram: &Datagram,
     ) -> Result<(), Error> {
         self.busy = true;
-        let Datagram { local, remote, ref payload } = *datagram;
-        let datagram = ice::Datagram { local, remote, payload };
+        let Datagram { protocol, local, remote, ref payload } = *datagram;
+        let datagram = ice::Datagram { protocol, local, remote, payload };
         let mut refusal = None;
         for agent in self.agents_mut() {
             match agent.handle_datagram(now, datagram) {
@@ -230,8 +232,8 @@ impl Paths {
         }
         let transmit = self.agents_mut().find_map(|agent| agent.poll_transmit(now));
         self.busy = transmit.is_some();
-        let ice::Transmit { local, remote, payload } = transmit?;
-        Some(Transmit { local, remote, payload })
+        let ice::Transmit { protocol, local, remote, payload } = transmit?;
+        Some(Transmit { protocol, local, remote, payload })
     }
 
     /// Takes the agents' news. The new path, if there is one.
@@ -251,14 +253,14 @@ impl Paths {
     }
 
     /// Whether the peer has proven to be there.
-    pub(crate) fn is_validated(&self, local: SocketAddr, remote: SocketAddr) -> bool {
-        self.agents().any(|agent| agent.is_validated(local, remote))
+    pub(crate) fn is_validated(&self, path: Path) -> bool {
+        self.agents().any(|agent| agent.is_validated(path))
     }
 
     /// The peer was heard, in other ways than STUN.
-    pub(crate) fn received_from(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr) {
+    pub(crate) fn received_from(&mut self, now: Instant, path: Path) {
         for agent in self.agents_mut() {
-            agent.received_from(now, local, remote);
+            agent.received_from(now, path);
         }
     }
 
@@ -274,8 +276,8 @@ impl Paths {
 fn take_selected(session: &mut Session) -> bool {
     let mut has_selected = false;
     while let Some(event) = session.agent.poll_event() {
-        if let ice::Event::Selected { local, remote } = event {
-            session.selected = Some(Path { local, remote });
+        if let ice::Event::Selected(path) = event {
+            session.selected = Some(path);
             has_selected = true;
         }
     }

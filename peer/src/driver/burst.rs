@@ -134,6 +134,7 @@ mod tests {
 
     fn transmit(host: u8, length: usize, fill: u8) -> Transmit {
         Transmit {
+            protocol: ice::Protocol::Udp,
             local: SocketAddr::from(([127, 0, 0, 1], 1)),
             remote: SocketAddr::from(([127, 0, 0, host], 2)),
             payload: vec![fill; length].into(),

@@ -95,9 +95,9 @@ impl Endpoint {
         config.since_unix_epoch = since_unix_epoch.unwrap_or_default();
         let mut connection = Connection::new(now, config, rand::make_rng())?;
         for address in self.local_addresses() {
-            connection.add_local_address(now, address);
+            connection.add_local_candidate(now, address);
         }
-        connection.end_of_local_addresses();
+        connection.end_of_local_candidates(now);
         let registration = self.inner.router.register();
         let span = info_span!(parent: None, "connection", id = registration.id());
         let shared = Arc::new(Shared::new());

@@ -299,7 +299,12 @@ mod tests {
         for ip in addresses {
             let local = SocketAddr::new(ip, one.port());
             let remote = SocketAddr::new(ip, two.port());
-            let transmit = Transmit { local, remote, payload: Bytes::from_static(b"hello") };
+            let transmit = Transmit {
+                protocol: ice::Protocol::Udp,
+                local,
+                remote,
+                payload: Bytes::from_static(b"hello"),
+            };
             for burst in bursts_of(vec![transmit], 64) {
                 send(&one, &burst).await;
             }
@@ -317,8 +322,10 @@ mod tests {
             .enumerate()
             .map(|(i, size)| vec![u8::try_from(i).unwrap(); size].into())
             .collect();
-        let transmits =
-            sent.iter().map(|p| Transmit { local, remote, payload: p.clone() }).collect();
+        let transmits = sent
+            .iter()
+            .map(|p| Transmit { protocol: ice::Protocol::Udp, local, remote, payload: p.clone() })
+            .collect();
         for burst in bursts_of(transmits, one.burst_limit()) {
             send(&one, &burst).await;
         }
@@ -331,6 +338,7 @@ mod tests {
         let socket = Socket::bind(0).unwrap();
         let limit = socket.burst_limit();
         let transmit = Transmit {
+            protocol: ice::Protocol::Udp,
             local: SocketAddr::from((Ipv4Addr::LOCALHOST, socket.port())),
             remote: "203.0.113.1:9".parse().unwrap(),
             payload: Bytes::from_static(b"check"),

@@ -137,7 +137,7 @@ impl Task {
         let mut taken = 0;
         while let Some(Batch { local, remote, datagrams }) = next {
             for payload in datagrams {
-                let datagram = Datagram { local, remote, payload };
+                let datagram = Datagram::udp(local, remote, payload);
                 if let Err(error) = self.connection.handle_datagram(now, datagram) {
                     debug!(%remote, %error, "datagram discarded");
                 }
@@ -230,8 +230,8 @@ impl Task {
             Event::IceCandidate(candidate) => {
                 self.shared.push_event(PeerEvent::IceCandidate(candidate));
             }
-            Event::SelectedPair { local, remote } => {
-                self.shared.push_event(PeerEvent::SelectedPair { local, remote });
+            Event::SelectedPair { protocol, local, remote } => {
+                self.shared.push_event(PeerEvent::SelectedPair { protocol, local, remote });
             }
             Event::DataChannel(id) => {
                 if let Some(channel) = self.adopt(id, ChannelState::Open) {

@@ -17,6 +17,8 @@ pub enum PeerEvent {
     IceCandidate(Option<IceCandidate>),
     /// ICE sends on this pair of addresses from now on (`selectedcandidatepairchange`).
     SelectedPair {
+        /// What carries it.
+        protocol: ice::Protocol,
         /// Ours.
         local: SocketAddr,
         /// The peer's.

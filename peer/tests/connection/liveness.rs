@@ -140,7 +140,7 @@ fn a_second_address_is_announced_and_used() {
     net.run(SECOND);
     assert!(!net.both_connected());
     let second = "192.0.2.9:1009".parse().unwrap();
-    net.ends[A].add_local_address(net.now, second);
+    net.ends[A].add_local_candidate(net.now, second);
     net.drain();
     let told = net.events[A].iter().find_map(|event| match event {
         Event::IceCandidate(Some(candidate)) => Some(candidate.clone()),

@@ -66,8 +66,8 @@ impl Net {
         let now = Instant::now();
         let end = |config, seed| Connection::new(now, config, StdRng::seed_from_u64(seed)).unwrap();
         let mut ends = [end(a, 1), end(b, 2)];
-        ends[A].add_local_address(now, address(A));
-        ends[B].add_local_address(now, address(B));
+        ends[A].add_local_candidate(now, address(A));
+        ends[B].add_local_candidate(now, address(B));
         Self {
             start: now,
             now,
@@ -100,6 +100,7 @@ impl Net {
                     self.sent.push((end, self.now, transmit.clone()));
                     if (self.passes)(end, &transmit) {
                         let datagram = Datagram {
+                            protocol: ice::Protocol::Udp,
                             local: transmit.remote,
                             remote: transmit.local,
                             payload: BytesMut::from(&transmit.payload[..]),
@@ -209,7 +210,7 @@ impl Net {
         remote: SocketAddr,
         payload: &[u8],
     ) -> Result<(), peer::Error> {
-        let datagram = Datagram { local: address(end), remote, payload: BytesMut::from(payload) };
+        let datagram = Datagram::udp(address(end), remote, BytesMut::from(payload));
         let now = self.now;
         self.ends[end].handle_datagram(now, datagram)
     }

@@ -16,7 +16,7 @@ use crate::peer::{LEFT, RIGHT, address, config};
 fn fresh() -> (Instant, Connection) {
     let now = Instant::now();
     let mut victim = Connection::new(now, config(1), StdRng::seed_from_u64(5)).unwrap();
-    victim.add_local_address(now, address(RIGHT));
+    victim.add_local_candidate(now, address(RIGHT));
     (now, victim)
 }
 

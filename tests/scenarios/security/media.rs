@@ -181,7 +181,7 @@ fn row_61_media_before_the_answer_or_before_the_keys_is_dropped() {
     };
     let now = std::time::Instant::now();
     let mut victim = Connection::new(now, Config::default(), StdRng::seed_from_u64(5)).unwrap();
-    victim.add_local_address(now, address(RIGHT));
+    victim.add_local_candidate(now, address(RIGHT));
     victim.add_transceiver(now, MediaKind::Audio, TransceiverInit::default()).unwrap();
     let offer = victim.create_offer(now).unwrap();
     victim.set_local_description(now, offer).unwrap();

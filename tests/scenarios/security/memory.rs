@@ -147,7 +147,7 @@ fn row_03_before_authentication_a_peer_takes_less_than_256_kilobytes() {
             let now = Instant::now();
             let rng = StdRng::seed_from_u64(5);
             let mut victim = Connection::new(now, config(1), rng).unwrap();
-            victim.add_local_address(now, address(RIGHT));
+            victim.add_local_candidate(now, address(RIGHT));
             let offer = victim.create_offer(now).unwrap();
             victim.set_local_description(now, offer).unwrap();
             for index in 0..5_000 {
@@ -165,7 +165,7 @@ fn row_03_before_authentication_a_peer_takes_less_than_256_kilobytes() {
             let now = Instant::now();
             let rng = StdRng::seed_from_u64(5);
             let mut victim = Connection::new(now, config(1), rng).unwrap();
-            victim.add_local_address(now, address(RIGHT));
+            victim.add_local_candidate(now, address(RIGHT));
             let credentials = ice::Credentials { ufrag: "u".repeat(256), pwd: "p".repeat(256) };
             let certificate = config(0).certificate.unwrap();
             let fingerprint = certificate.fingerprint(dtls::HashAlgorithm::Sha256).to_string();

@@ -60,7 +60,7 @@ fn row_37_application_data_in_epoch_0_is_never_delivered() {
         call.pair.run_for_with(Duration::from_millis(600), |now, _, victim| {
             let (remote, local) = (address(LEFT), address(RIGHT));
             let payload = clear.as_slice().into();
-            let datagram = peer::Datagram { local, remote, payload };
+            let datagram = peer::Datagram::udp(local, remote, payload);
             given += usize::from(victim.handle_datagram(now, datagram).is_ok());
             assert!(victim.get_stats(now).sctp.is_none_or(|sctp| sctp.packets_received < 5));
         });
@@ -151,7 +151,7 @@ fn row_47_absent_truncated_mislabelled_or_foreign_fingerprints_open_nothing() {
     for fingerprint in cases {
         let now = Instant::now();
         let mut victim = Connection::new(now, config(1), StdRng::seed_from_u64(5)).unwrap();
-        victim.add_local_address(now, address(RIGHT));
+        victim.add_local_candidate(now, address(RIGHT));
         let addresses = [address(LEFT), address(RIGHT)];
         let mut rogue = Rogue::alone(now, 5, dtls::Role::Server, addresses);
         let candidate = rogue.agent.local_candidates().next().unwrap().to_string();

@@ -275,7 +275,7 @@ impl Endpoint for Rogue {
         self.overhear(&datagram.payload);
         if stun::is_stun(&datagram.payload) {
             let Datagram { source, destination, payload } = &datagram;
-            let datagram = ice::Datagram { local: *destination, remote: *source, payload };
+            let datagram = ice::Datagram::udp(*destination, *source, payload);
             if self.answers_checks {
                 self.agent.handle_datagram(now, datagram)?;
             }
@@ -308,7 +308,7 @@ impl Endpoint for Rogue {
 
     fn poll_transmit(&mut self, now: Instant) -> Option<Datagram> {
         while self.agent.poll_event().is_some() {}
-        if let Some(ice::Transmit { local, remote, payload }) = self.agent.poll_transmit(now) {
+        if let Some(ice::Transmit { local, remote, payload, .. }) = self.agent.poll_transmit(now) {
             self.overhear(&payload);
             let datagram = Datagram { source: local, destination: remote, payload };
             if self.answers_checks {
@@ -351,7 +351,7 @@ impl Call {
     ) -> Self {
         let now = Instant::now();
         let mut victim = Connection::new(now, config, StdRng::seed_from_u64(5)).unwrap();
-        victim.add_local_address(now, address(RIGHT));
+        victim.add_local_candidate(now, address(RIGHT));
         let addresses = [address(LEFT), address(RIGHT)];
         let rogue = Rogue::call(now, 5, role, addresses, &mut victim, media);
         let pair = Pair::new(now, 5, link, rogue, victim);

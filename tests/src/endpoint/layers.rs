@@ -44,12 +44,12 @@ impl Endpoint for ice::Agent {
 
     fn handle_datagram(&mut self, now: Instant, datagram: Datagram) -> Result<(), Box<dyn Error>> {
         let Datagram { source, destination, payload } = &datagram;
-        let datagram = ice::Datagram { local: *destination, remote: *source, payload };
+        let datagram = ice::Datagram::udp(*destination, *source, payload);
         Ok(self.handle_datagram(now, datagram)?)
     }
 
     fn poll_transmit(&mut self, now: Instant) -> Option<Datagram> {
-        let ice::Transmit { local, remote, payload } = self.poll_transmit(now)?;
+        let ice::Transmit { local, remote, payload, .. } = self.poll_transmit(now)?;
         Some(Datagram { source: local, destination: remote, payload })
     }
 }
@@ -96,12 +96,12 @@ impl Endpoint for peer::Connection {
     fn handle_datagram(&mut self, now: Instant, datagram: Datagram) -> Result<(), Box<dyn Error>> {
         let Datagram { source, destination, payload } = datagram;
         let payload = BytesMut::from(payload);
-        let datagram = peer::Datagram { local: destination, remote: source, payload };
+        let datagram = peer::Datagram::udp(destination, source, payload);
         Ok(self.handle_datagram(now, datagram)?)
     }
 
     fn poll_transmit(&mut self, now: Instant) -> Option<Datagram> {
-        let peer::Transmit { local, remote, payload } = self.poll_transmit(now)?;
+        let peer::Transmit { local, remote, payload, .. } = self.poll_transmit(now)?;
         Some(Datagram { source: local, destination: remote, payload })
     }
 }
