@@ -34,7 +34,8 @@ fn a_call_opens_a_channel_and_messages_of_every_kind_pass() {
     assert_eq!(net.states(A), expected);
     assert_eq!(net.states(B), expected);
     assert!(net.events[A].contains(&Event::ChannelOpened(ours)));
-    let path = Event::SelectedPair { local: address(A), remote: address(B) };
+    let path =
+        Event::SelectedPair { protocol: ice::Protocol::Udp, local: address(A), remote: address(B) };
     assert!(net.events[A].contains(&path));
 }
 

@@ -153,5 +153,9 @@ fn a_second_address_is_announced_and_used() {
     net.ends[B].add_ice_candidate(now, told).unwrap();
     let theirs = net.incoming(B);
     net.deliver(A, ours, theirs, "by the other way");
-    assert!(net.events[A].contains(&Event::SelectedPair { local: second, remote: address(B) }));
+    assert!(net.events[A].contains(&Event::SelectedPair {
+        protocol: ice::Protocol::Udp,
+        local: second,
+        remote: address(B)
+    }));
 }

@@ -1,5 +1,6 @@
 //! Candidates that come when they come: before the answer, after it, or never.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use peer::{Connection, Error, Event, IceCandidate, SessionDescription};
@@ -160,16 +161,16 @@ fn row_24_ten_thousand_candidates_are_bounded() {
 fn our_candidates_are_in_the_description_or_told_and_never_both() {
     let now = Instant::now();
     let mut end = Connection::new(now, config(A), StdRng::seed_from_u64(1)).unwrap();
-    end.add_local_candidate(now, "192.0.2.1:1".parse().unwrap());
+    end.add_local_candidate(now, "192.0.2.1:1".parse::<SocketAddr>().unwrap());
     let offer = end.create_offer(now).unwrap();
     assert_eq!(candidates(&offer.sdp).len(), 1);
     // Found between creating and setting.
-    end.add_local_candidate(now, "192.0.2.2:2".parse().unwrap());
+    end.add_local_candidate(now, "192.0.2.2:2".parse::<SocketAddr>().unwrap());
     assert_eq!(end.poll_event(), None);
     end.set_local_description(now, offer).unwrap();
     let Some(Event::IceCandidate(Some(second))) = end.poll_event() else { panic!() };
     assert!(second.candidate.contains("192.0.2.2 2 "));
-    end.add_local_candidate(now, "192.0.2.3:3".parse().unwrap());
+    end.add_local_candidate(now, "192.0.2.3:3".parse::<SocketAddr>().unwrap());
     end.end_of_local_candidates(now);
     let Some(Event::IceCandidate(Some(third))) = end.poll_event() else { panic!() };
     assert!(third.candidate.contains("192.0.2.3 3 "));
