@@ -30,6 +30,7 @@
 //! Book: chapters "Candidates", "Checks", "Nominate, stay, restart".
 //!
 //! ```
+//! use std::net::SocketAddr;
 //! use std::time::Instant;
 //! use ice::{Agent, Config, Datagram, Role};
 //! use rand::SeedableRng;
@@ -38,8 +39,8 @@
 //! let now = Instant::now();
 //! let mut left = Agent::new(Config::new(Role::Controlling), StdRng::seed_from_u64(1));
 //! let mut right = Agent::new(Config::new(Role::Controlled), StdRng::seed_from_u64(2));
-//! let at_left = left.add_local_candidate(now, "192.0.2.1:1000".parse()?).unwrap();
-//! right.add_local_candidate(now, "192.0.2.2:2000".parse()?).unwrap();
+//! let at_left = left.add_local_candidate(now, "192.0.2.1:1000".parse::<SocketAddr>()?).unwrap();
+//! right.add_local_candidate(now, "192.0.2.2:2000".parse::<SocketAddr>()?).unwrap();
 //!
 //! // Signalling carries the credentials and, here, one candidate.
 //! left.set_remote_credentials(now, right.local_credentials().clone())?;

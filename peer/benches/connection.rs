@@ -40,8 +40,8 @@ impl Pair {
             let config = Config { certificate: Some(Arc::clone(certificate)), ..Config::default() };
             Connection::new(now, config, StdRng::seed_from_u64(seed)).unwrap()
         });
-        ends[0].add_local_candidate(now, "192.0.2.1:1000".parse().unwrap());
-        ends[1].add_local_candidate(now, "192.0.2.2:2000".parse().unwrap());
+        ends[0].add_local_candidate(now, "192.0.2.1:1000".parse::<std::net::SocketAddr>().unwrap());
+        ends[1].add_local_candidate(now, "192.0.2.2:2000".parse::<std::net::SocketAddr>().unwrap());
         let ours = ends[0].create_data_channel(now, "bench", Default::default()).unwrap();
         let offer = ends[0].create_offer(now).unwrap();
         ends[0].set_local_description(now, offer.clone()).unwrap();

@@ -144,8 +144,8 @@ struct Reported {
 /// let now = Instant::now();
 /// let mut ours = Connection::new(now, Config::default(), StdRng::seed_from_u64(1))?;
 /// let mut theirs = Connection::new(now, Config::default(), StdRng::seed_from_u64(2))?;
-/// ours.add_local_candidate(now, "192.0.2.1:1000".parse()?);
-/// theirs.add_local_candidate(now, "192.0.2.2:2000".parse()?);
+/// ours.add_local_candidate(now, "192.0.2.1:1000".parse::<SocketAddr>()?);
+/// theirs.add_local_candidate(now, "192.0.2.2:2000".parse::<SocketAddr>()?);
 /// let channel = ours.create_data_channel(now, "chat", Default::default())?;
 ///
 /// // Offer and answer, carried by the application.
