@@ -81,14 +81,14 @@ fn drop_a_stranger(bencher: divan::Bencher<'_, '_>) {
 #[divan::bench(args = [0, 99])]
 fn is_validated_on_the_selected_pair(bencher: divan::Bencher<'_, '_>, others: u16) {
     let it = session(others);
-    bencher.bench_local(|| it.agent.is_validated(it.local, it.remote));
+    bencher.bench_local(|| it.agent.is_validated(ice::Path::udp(it.local, it.remote)));
 }
 
 #[divan::bench(args = [0, 99])]
 fn is_validated_elsewhere(bencher: divan::Bencher<'_, '_>, others: u16) {
     let it = session(others);
     let remote = "198.51.100.1:1".parse().unwrap();
-    bencher.bench_local(|| it.agent.is_validated(it.local, remote));
+    bencher.bench_local(|| it.agent.is_validated(ice::Path::udp(it.local, remote)));
 }
 
 #[divan::bench(args = [0, 99])]

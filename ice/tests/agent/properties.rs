@@ -138,7 +138,9 @@ fn take(script: &mut Script, step: &Step, pending: &mut Vec<ice::Transmit>) {
             script.agent.set_role(now, role);
         }
         Step::Lite(lite) => script.agent.set_remote_lite(now, *lite),
-        Step::Data(from) => script.agent.received_from(now, script.local(), address(*from)),
+        Step::Data(from) => {
+            script.agent.received_from(now, ice::Path::udp(script.local(), address(*from)))
+        }
         Step::EndOfCandidates => script.agent.end_of_remote_candidates(now),
         Step::Close => script.agent.close(now),
     }
@@ -162,7 +164,7 @@ fn invariants(script: &Script) {
     assert_eq!(connected, selected.is_some(), "{state:?}");
     assert_eq!(script.agent.may_send(), selected.is_some());
     if let Some(pair) = selected {
-        assert!(script.agent.is_validated(pair.local, pair.remote));
+        assert!(script.agent.is_validated(ice::Path::udp(pair.local, pair.remote)));
     }
     if state.is_ended() {
         assert!(script.agent.poll_timeout().is_none());

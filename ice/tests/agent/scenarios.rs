@@ -240,13 +240,13 @@ fn disconnected_is_left_when_application_data_is_heard() {
     assert_eq!(net.state(LEFT), ConnectionState::Disconnected);
     assert!(net.agents[LEFT].may_send(), "consent has not expired");
     let now = net.now;
-    net.agents[LEFT].received_from(now, at("192.0.2.1:1"), at("192.0.2.2:2"));
+    net.agents[LEFT].received_from(now, ice::Path::udp(at("192.0.2.1:1"), at("192.0.2.2:2")));
     assert_eq!(net.state(LEFT), COMPLETED);
     // ... but data is no consent.
     for _ in 0..20 {
         net.run(seconds(2));
         let now = net.now;
-        net.agents[LEFT].received_from(now, at("192.0.2.1:1"), at("192.0.2.2:2"));
+        net.agents[LEFT].received_from(now, ice::Path::udp(at("192.0.2.1:1"), at("192.0.2.2:2")));
     }
     assert_eq!(net.state(LEFT), ConnectionState::Failed);
 }

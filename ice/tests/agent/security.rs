@@ -47,7 +47,10 @@ fn must_not_matter(script: &mut Script, phase: &str, from: &str, payload: &[u8])
     assert!(script.sent().is_empty(), "{phase}: answered");
     assert!(script.events().is_empty(), "{phase}");
     assert_eq!(fingerprint(script), before, "{phase}");
-    assert!(from == PEER || !script.agent.is_validated(script.local(), at(from)), "{phase}");
+    assert!(
+        from == PEER || !script.agent.is_validated(ice::Path::udp(script.local(), at(from))),
+        "{phase}"
+    );
 }
 
 #[test]
@@ -155,7 +158,7 @@ fn row_20_early_checks_of_another_session_are_not_followed_up() {
     script.sent();
     script.introduce();
     assert!(script.sent().is_empty());
-    assert!(!script.agent.is_validated(script.local(), at(STRANGER)));
+    assert!(!script.agent.is_validated(ice::Path::udp(script.local(), at(STRANGER))));
 }
 
 #[test]
@@ -233,8 +236,8 @@ fn row_23_response_from_another_address() {
     assert!(script.agent.selected_pair().is_none());
     let pair = script.agent.pair_stats().next().unwrap();
     assert_eq!(pair.state, ice::PairState::Failed);
-    assert!(!script.agent.is_validated(script.local(), at(STRANGER)));
-    assert!(!script.agent.is_validated(script.local(), at(PEER)));
+    assert!(!script.agent.is_validated(ice::Path::udp(script.local(), at(STRANGER))));
+    assert!(!script.agent.is_validated(ice::Path::udp(script.local(), at(PEER))));
 }
 
 #[test]
@@ -350,14 +353,17 @@ fn row_09_only_validated_addresses() {
     let mut script = Script::introduced(Role::Controlling);
     script.host(PEER, 1000);
     let local = script.local();
-    assert!(!script.agent.is_validated(local, at(PEER)), "signalled is not validated");
+    assert!(
+        !script.agent.is_validated(ice::Path::udp(local, at(PEER))),
+        "signalled is not validated"
+    );
     script.settle();
-    assert!(script.agent.is_validated(local, at(PEER)));
-    assert!(!script.agent.is_validated(local, at(STRANGER)));
-    assert!(!script.agent.is_validated(at("192.0.2.1:1001"), at(PEER)));
+    assert!(script.agent.is_validated(ice::Path::udp(local, at(PEER))));
+    assert!(!script.agent.is_validated(ice::Path::udp(local, at(STRANGER))));
+    assert!(!script.agent.is_validated(ice::Path::udp(at("192.0.2.1:1001"), at(PEER))));
     let now = script.now;
     script.agent.close(now);
-    assert!(!script.agent.is_validated(local, at(PEER)));
+    assert!(!script.agent.is_validated(ice::Path::udp(local, at(PEER))));
 }
 
 #[test]
