@@ -135,6 +135,7 @@ struct Reported {
 /// A WebRTC connection for data channels, audio and video.
 ///
 /// ```
+/// use std::net::SocketAddr;
 /// use std::time::Instant;
 ///
 /// use peer::{Config, Connection, SessionDescription};
