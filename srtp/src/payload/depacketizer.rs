@@ -31,7 +31,8 @@ use std::fmt::Debug;
 use bytes::{Bytes, BytesMut};
 use nom::error::ErrorKind;
 
-use super::{Codec, MAX_FRAME, av1, g711, g722, h264, opus, vp8, vp9};
+use super::whole::Whole;
+use super::{Codec, MAX_FRAME, av1, h264, vp8, vp9};
 use crate::wire::ParseError;
 use crate::{RtpTimestamp, rtp};
 
@@ -75,9 +76,9 @@ impl Depacketizer {
     #[must_use]
     pub fn new(codec: Codec) -> Self {
         let format: Box<dyn Join> = match codec {
-            Codec::Opus => Box::new(opus::Whole),
-            Codec::Pcmu | Codec::Pcma => Box::new(g711::Whole),
-            Codec::G722 => Box::new(g722::Whole),
+            Codec::Opus => Box::new(Whole("Opus payload")),
+            Codec::Pcmu | Codec::Pcma => Box::new(Whole("G.711 samples")),
+            Codec::G722 => Box::new(Whole("G.722 samples")),
             Codec::Vp8 => Box::new(vp8::Joiner),
             Codec::Vp9 => Box::new(vp9::Joiner::default()),
             Codec::H264 => Box::new(h264::Joiner::default()),

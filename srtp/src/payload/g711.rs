@@ -1,4 +1,4 @@
-//! G.711: the codec, and its payload format (RFC 3551 §4.5.14).
+//! G.711: the codec. Its payload format (RFC 3551 §4.5.14) is that of all audio here: in `whole`.
 //!
 //! A sample of 13 or 14 bits becomes 8 by a floating-point trick: one bit of sign, three of
 //! exponent (the *segment*), four of mantissa (the *interval* within the segment). Each segment is
@@ -17,18 +17,7 @@
 //! are mirrored by inverting their bits, so that -1 is as far from the middle as 0. This is the
 //! behaviour of ITU-T's reference (G.191).
 //!
-//! In RTP a payload is a row of codes, one for each tick of 8,000 Hz.
-//!
 //! Book: the chapter on a codec you can read.
-
-use bytes::Bytes;
-use nom::Parser;
-
-use super::depacketizer::{Buffer, Join};
-use super::descriptor::innermost;
-use super::packetizer::{Cut, Payloads};
-use crate::wire::ParseError;
-use crate::wire::field::{field, remainder};
 
 /// Encodes samples (8,000 a second) in µ-law.
 #[must_use]
@@ -124,37 +113,6 @@ fn code(positive: bool, segment: u32, interval: u16) -> u8 {
 /// Sign, segment and interval of a code, nothing inverted.
 fn parts(code: u8) -> (bool, u8, i16) {
     (code & 0x80 != 0, code >> 4 & 7, i16::from(code & 15))
-}
-
-/// Packets are frames.
-#[derive(Debug)]
-pub(super) struct Whole;
-
-impl Cut for Whole {
-    fn cut(&mut self, frame: &Bytes, _: usize, payloads: &mut Payloads) {
-        payloads.push(frame.clone());
-    }
-}
-
-impl Join for Whole {
-    fn begins_frame(&self, _: &Bytes) -> Result<bool, ParseError> {
-        Ok(true)
-    }
-
-    fn append(&mut self, payload: &Bytes, frame: &mut Buffer) -> Result<(), ParseError> {
-        let (_, codes) = field("G.711 samples", remainder(payload))
-            .parse_complete(payload.as_ref())
-            .map_err(innermost)?;
-        frame.extend(&codes)
-    }
-
-    fn end(&mut self, frame: Buffer) -> Result<(Bytes, bool), ParseError> {
-        Ok((frame.freeze(), true))
-    }
-
-    fn packet_is_frame(&self) -> bool {
-        true
-    }
 }
 
 #[cfg(test)]

@@ -4,9 +4,7 @@
 //! ```text
 //!            frame ─► Packetizer ─► payloads ─► … ─► payloads ─► Depacketizer ─► frame
 //!
-//!  opus      RFC 7587    ┐
-//!  g711      RFC 3551    ├ a packet is a frame
-//!  g722      RFC 3551    ┘
+//!  whole     RFC 7587, 3551   Opus, G.711, G.722: a packet is a frame
 //!  vp8       RFC 7741    ┐ a descriptor in front of each piece says where a frame begins
 //!  vp9       RFC 9628    ┘
 //!  h264      RFC 6184    NAL units: one, several (STAP-A) or a part of one (FU-A) in a packet
@@ -25,14 +23,13 @@ mod codec;
 mod depacketizer;
 mod descriptor;
 pub mod g711;
-mod g722;
 mod h264;
-mod opus;
 mod packetizer;
 #[cfg(test)]
 mod testing;
 mod vp8;
 mod vp9;
+mod whole;
 
 pub use codec::Codec;
 pub use depacketizer::{Depacketizer, Frame};

@@ -11,7 +11,8 @@ use std::fmt::Debug;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Codec, MAX_FRAME, av1, g711, g722, h264, opus, vp8, vp9};
+use super::whole::Whole;
+use super::{Codec, MAX_FRAME, av1, h264, vp8, vp9};
 
 /// What one packet carries of a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,9 +49,9 @@ impl Packetizer {
     #[must_use]
     pub fn with_picture_id(codec: Codec, first: u16) -> Self {
         let format: Box<dyn Cut> = match codec {
-            Codec::Opus => Box::new(opus::Whole),
-            Codec::Pcmu | Codec::Pcma => Box::new(g711::Whole),
-            Codec::G722 => Box::new(g722::Whole),
+            Codec::Opus => Box::new(Whole("Opus payload")),
+            Codec::Pcmu | Codec::Pcma => Box::new(Whole("G.711 samples")),
+            Codec::G722 => Box::new(Whole("G.722 samples")),
             Codec::Vp8 => Box::new(vp8::Cutter::new(first)),
             Codec::Vp9 => Box::new(vp9::Cutter::new(first)),
             Codec::H264 => Box::new(h264::Cutter::non_interleaved()),
