@@ -35,7 +35,7 @@ pub use credentials::{Algorithms, IntegrityError, Key};
 pub use transaction::{ClientTransaction, Event, Outcome, Timing};
 pub use uri::{ServerTransport, Service, Uri};
 pub use wire::{
-    Attribute, AttributeType, Class, Code, ErrorCode, Header, Message, Method, ParseError,
+    Attribute, AttributeType, Class, Code, ErrorCode, Family, Header, Message, Method, ParseError,
     PasswordAlgorithm, Text, TransactionId, is_stun,
 };
 

@@ -5,3 +5,5 @@
 mod user;
 
 pub use user::User;
+
+pub use crate::wire::{ChannelData, ChannelNumber};

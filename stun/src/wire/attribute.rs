@@ -17,6 +17,7 @@
 //! an error, not a guess; a type unknown here keeps its octets. Book: "STUN".
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use nom::Parser;
@@ -24,13 +25,21 @@ use nom::bytes::complete::take;
 use nom::combinator::rest;
 use nom::number::complete::{be_u16, be_u32, be_u64};
 
+use super::address_error_code::AddressErrorCode;
 use super::attribute_type::AttributeType;
+use super::change_request::ChangeRequest;
+use super::channel_number::ChannelNumber;
 use super::error_code::ErrorCode;
+use super::even_port::EvenPort;
+use super::family::Family;
 use super::field::{ParseError, Parsed, field};
 use super::header::TransactionId;
+use super::icmp::Icmp;
 use super::password_algorithms::PasswordAlgorithm;
+use super::requested_transport::RequestedTransport;
+use super::reservation_token::ReservationToken;
 use super::text::Text;
-use super::{address, unknown_attributes, userhash, xor_address};
+use super::{address, lifetime, response_port, unknown_attributes, userhash, xor_address};
 
 /// Octets of type and length.
 pub(crate) const TYPE_AND_LENGTH: usize = 4;
@@ -76,6 +85,45 @@ pub enum Attribute {
     IceControlled(u64),
     /// The sender is controlling; its tie-breaker (RFC 8445 §7.1.3).
     IceControlling(u64),
+    /// The controlling agent nominates anew: the highest value counts
+    /// (draft-thatcher-ice-renomination).
+    Nomination(u32),
+    /// The number that stands for a peer (RFC 8656 §18.1).
+    ChannelNumber(ChannelNumber),
+    /// How long an allocation lasts, in whole seconds (RFC 8656 §18.2).
+    Lifetime(Duration),
+    /// A peer, as the server sees it (RFC 8656 §18.3).
+    XorPeerAddress(SocketAddr),
+    /// A packet to or from a peer (RFC 8656 §18.4).
+    Data(Bytes),
+    /// An address that the server lends (RFC 8656 §18.5).
+    XorRelayedAddress(SocketAddr),
+    /// The family a relayed address is to have (RFC 8656 §18.6).
+    RequestedAddressFamily(Family),
+    /// The port of the relayed address is to be even (RFC 8656 §18.7).
+    EvenPort(EvenPort),
+    /// What is to carry packets between the server and peers (RFC 8656 §18.8).
+    RequestedTransport(RequestedTransport),
+    /// The server is not to let packets to the peer be fragmented (RFC 8656 §18.9).
+    DontFragment,
+    /// The ticket for a reserved port (RFC 8656 §18.10).
+    ReservationToken(ReservationToken),
+    /// A second relayed address of this family is wanted too (RFC 8656 §18.11).
+    AdditionalAddressFamily(Family),
+    /// That second address was not to be had (RFC 8656 §18.12).
+    AddressErrorCode(AddressErrorCode),
+    /// What came back from the way to a peer (RFC 8656 §18.13).
+    Icmp(Icmp),
+    /// From which of its addresses a server is to answer (RFC 5780 §7.2).
+    ChangeRequest(ChangeRequest),
+    /// From which address the server did answer (RFC 5780 §7.3).
+    ResponseOrigin(SocketAddr),
+    /// The server's other address and port (RFC 5780 §7.4).
+    OtherAddress(SocketAddr),
+    /// The port the answer is to go to (RFC 5780 §7.5).
+    ResponsePort(u16),
+    /// Octets that make a message larger than a link carries in one piece (RFC 5780 §7.6).
+    Padding(Bytes),
     /// Any other attribute.
     Unknown {
         /// Its type.
@@ -107,6 +155,25 @@ impl Attribute {
             Self::UseCandidate => AttributeType::USE_CANDIDATE,
             Self::IceControlled(_) => AttributeType::ICE_CONTROLLED,
             Self::IceControlling(_) => AttributeType::ICE_CONTROLLING,
+            Self::Nomination(_) => AttributeType::NOMINATION,
+            Self::ChannelNumber(_) => AttributeType::CHANNEL_NUMBER,
+            Self::Lifetime(_) => AttributeType::LIFETIME,
+            Self::XorPeerAddress(_) => AttributeType::XOR_PEER_ADDRESS,
+            Self::Data(_) => AttributeType::DATA,
+            Self::XorRelayedAddress(_) => AttributeType::XOR_RELAYED_ADDRESS,
+            Self::RequestedAddressFamily(_) => AttributeType::REQUESTED_ADDRESS_FAMILY,
+            Self::EvenPort(_) => AttributeType::EVEN_PORT,
+            Self::RequestedTransport(_) => AttributeType::REQUESTED_TRANSPORT,
+            Self::DontFragment => AttributeType::DONT_FRAGMENT,
+            Self::ReservationToken(_) => AttributeType::RESERVATION_TOKEN,
+            Self::AdditionalAddressFamily(_) => AttributeType::ADDITIONAL_ADDRESS_FAMILY,
+            Self::AddressErrorCode(_) => AttributeType::ADDRESS_ERROR_CODE,
+            Self::Icmp(_) => AttributeType::ICMP,
+            Self::ChangeRequest(_) => AttributeType::CHANGE_REQUEST,
+            Self::ResponseOrigin(_) => AttributeType::RESPONSE_ORIGIN,
+            Self::OtherAddress(_) => AttributeType::OTHER_ADDRESS,
+            Self::ResponsePort(_) => AttributeType::RESPONSE_PORT,
+            Self::Padding(_) => AttributeType::PADDING,
             Self::Unknown { ty, .. } => *ty,
         }
     }
@@ -129,6 +196,7 @@ impl Attribute {
         keep: &impl Fn(&[u8]) -> Bytes,
     ) -> Parsed<'a, Self> {
         let text = |name| field(name, rest.map(|octets| Text::parse(keep(octets))));
+        let octets = |name| field(name, rest.map(keep));
         match ty {
             AttributeType::MAPPED_ADDRESS => {
                 address::parse.map(Self::MappedAddress).parse_complete(value)
@@ -173,6 +241,53 @@ impl Attribute {
             AttributeType::ICE_CONTROLLING => {
                 field("tie-breaker", be_u64).map(Self::IceControlling).parse_complete(value)
             }
+            AttributeType::NOMINATION => {
+                field("nomination", be_u32).map(Self::Nomination).parse_complete(value)
+            }
+            AttributeType::CHANNEL_NUMBER => {
+                ChannelNumber::parse.map(Self::ChannelNumber).parse_complete(value)
+            }
+            AttributeType::LIFETIME => lifetime::parse.map(Self::Lifetime).parse_complete(value),
+            AttributeType::XOR_PEER_ADDRESS => (|input| xor_address::parse(id, input))
+                .map(Self::XorPeerAddress)
+                .parse_complete(value),
+            AttributeType::DATA => octets("data").map(Self::Data).parse_complete(value),
+            AttributeType::XOR_RELAYED_ADDRESS => (|input| xor_address::parse(id, input))
+                .map(Self::XorRelayedAddress)
+                .parse_complete(value),
+            AttributeType::REQUESTED_ADDRESS_FAMILY => {
+                Family::parse.map(Self::RequestedAddressFamily).parse_complete(value)
+            }
+            AttributeType::EVEN_PORT => EvenPort::parse.map(Self::EvenPort).parse_complete(value),
+            AttributeType::REQUESTED_TRANSPORT => {
+                RequestedTransport::parse.map(Self::RequestedTransport).parse_complete(value)
+            }
+            AttributeType::DONT_FRAGMENT => Ok((value, Self::DontFragment)),
+            AttributeType::RESERVATION_TOKEN => {
+                ReservationToken::parse.map(Self::ReservationToken).parse_complete(value)
+            }
+            AttributeType::ADDITIONAL_ADDRESS_FAMILY => {
+                Family::parse.map(Self::AdditionalAddressFamily).parse_complete(value)
+            }
+            AttributeType::ADDRESS_ERROR_CODE => (|input| AddressErrorCode::parse(input, keep))
+                .map(Self::AddressErrorCode)
+                .parse_complete(value),
+            AttributeType::ICMP => Icmp::parse.map(Self::Icmp).parse_complete(value),
+            AttributeType::CHANGE_REQUEST => {
+                ChangeRequest::parse.map(Self::ChangeRequest).parse_complete(value)
+            }
+            AttributeType::RESPONSE_ORIGIN => {
+                address::parse.map(Self::ResponseOrigin).parse_complete(value)
+            }
+            AttributeType::OTHER_ADDRESS => {
+                address::parse.map(Self::OtherAddress).parse_complete(value)
+            }
+            AttributeType::RESPONSE_PORT => {
+                response_port::parse.map(Self::ResponsePort).parse_complete(value)
+            }
+            AttributeType::PADDING => {
+                octets("padding octets").map(Self::Padding).parse_complete(value)
+            }
             ty => field("value", rest.map(|octets| Self::Unknown { ty, value: keep(octets) }))
                 .parse_complete(value),
         }
@@ -181,8 +296,13 @@ impl Attribute {
     /// Writes one attribute with its padding.
     pub(crate) fn write(&self, id: &TransactionId, out: &mut BytesMut) {
         write_envelope(self.attribute_type(), out, |out| match self {
-            Self::MappedAddress(value) | Self::AlternateServer(value) => address::write(value, out),
-            Self::XorMappedAddress(value) => xor_address::write(id, value, out),
+            Self::MappedAddress(value)
+            | Self::AlternateServer(value)
+            | Self::ResponseOrigin(value)
+            | Self::OtherAddress(value) => address::write(value, out),
+            Self::XorMappedAddress(value)
+            | Self::XorPeerAddress(value)
+            | Self::XorRelayedAddress(value) => xor_address::write(id, value, out),
             Self::Username(value)
             | Self::Realm(value)
             | Self::Nonce(value)
@@ -193,10 +313,24 @@ impl Attribute {
             Self::PasswordAlgorithms(value) => PasswordAlgorithm::write_list(value, out),
             Self::PasswordAlgorithm(value) => value.write(out),
             Self::UnknownAttributes(value) => unknown_attributes::write(value, out),
-            Self::Priority(value) => out.put_u32(*value),
-            Self::UseCandidate => {}
+            Self::Priority(value) | Self::Nomination(value) => out.put_u32(*value),
+            Self::UseCandidate | Self::DontFragment => {}
             Self::IceControlled(value) | Self::IceControlling(value) => out.put_u64(*value),
-            Self::Unknown { value, .. } => out.put_slice(value),
+            Self::ChannelNumber(value) => value.write(out),
+            Self::Lifetime(value) => lifetime::write(*value, out),
+            Self::RequestedAddressFamily(value) | Self::AdditionalAddressFamily(value) => {
+                value.write(out);
+            }
+            Self::EvenPort(value) => value.write(out),
+            Self::RequestedTransport(value) => value.write(out),
+            Self::ReservationToken(value) => value.write(out),
+            Self::AddressErrorCode(value) => value.write(out),
+            Self::Icmp(value) => value.write(out),
+            Self::ChangeRequest(value) => value.write(out),
+            Self::ResponsePort(value) => response_port::write(*value, out),
+            Self::Data(value) | Self::Padding(value) | Self::Unknown { value, .. } => {
+                out.put_slice(value);
+            }
         });
     }
 }

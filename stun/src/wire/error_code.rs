@@ -37,12 +37,28 @@ impl Code {
     pub const UNAUTHENTICATED: Self = Self(401);
     /// A comprehension-required attribute was not understood (RFC 8489 §14.8).
     pub const UNKNOWN_ATTRIBUTE: Self = Self(420);
+    /// The server does not do that for this user or peer (RFC 8656 §19).
+    pub const FORBIDDEN: Self = Self(403);
+    /// There is no allocation where one is needed, or one where there must be none (RFC 8656 §19).
+    pub const ALLOCATION_MISMATCH: Self = Self(437);
     /// The NONCE is no longer valid (RFC 8489 §14.8).
     pub const STALE_NONCE: Self = Self(438);
+    /// No relayed address of that family is to be had (RFC 8656 §19).
+    pub const ADDRESS_FAMILY_NOT_SUPPORTED: Self = Self(440);
+    /// Not the credentials that made the allocation (RFC 8656 §19).
+    pub const WRONG_CREDENTIALS: Self = Self(441);
+    /// The server does not relay that protocol (RFC 8656 §19).
+    pub const UNSUPPORTED_TRANSPORT_PROTOCOL: Self = Self(442);
+    /// The peer's address is of another family than the relayed address (RFC 8656 §19).
+    pub const PEER_ADDRESS_FAMILY_MISMATCH: Self = Self(443);
+    /// The user has as many allocations as he may (RFC 8656 §19).
+    pub const ALLOCATION_QUOTA_REACHED: Self = Self(486);
     /// Both agents believe they have the same role (RFC 8445 §7.3.1.1).
     pub const ROLE_CONFLICT: Self = Self(487);
     /// The server cannot help now (RFC 8489 §14.8).
     pub const SERVER_ERROR: Self = Self(500);
+    /// The server has no relayed address left (RFC 8656 §19).
+    pub const INSUFFICIENT_CAPACITY: Self = Self(508);
 
     /// The code with this number, if it is one: 300 to 699.
     #[must_use]
@@ -63,9 +79,17 @@ impl Code {
             Self::BAD_REQUEST => "Bad Request",
             Self::UNAUTHENTICATED => "Unauthenticated",
             Self::UNKNOWN_ATTRIBUTE => "Unknown Attribute",
+            Self::FORBIDDEN => "Forbidden",
+            Self::ALLOCATION_MISMATCH => "Allocation Mismatch",
             Self::STALE_NONCE => "Stale Nonce",
+            Self::ADDRESS_FAMILY_NOT_SUPPORTED => "Address Family not Supported",
+            Self::WRONG_CREDENTIALS => "Wrong Credentials",
+            Self::UNSUPPORTED_TRANSPORT_PROTOCOL => "Unsupported Transport Protocol",
+            Self::PEER_ADDRESS_FAMILY_MISMATCH => "Peer Address Family Mismatch",
+            Self::ALLOCATION_QUOTA_REACHED => "Allocation Quota Reached",
             Self::ROLE_CONFLICT => "Role Conflict",
             Self::SERVER_ERROR => "Server Error",
+            Self::INSUFFICIENT_CAPACITY => "Insufficient Capacity",
             Self(_) => "",
         }
     }
@@ -97,6 +121,14 @@ impl ErrorCode {
     /// Parses a whole attribute value; `keep` makes its octets last.
     pub(crate) fn parse(input: &[u8], keep: impl Fn(&[u8]) -> Bytes) -> Parsed<'_, Self> {
         let (input, _) = field("reserved", be_u16)(input)?;
+        Self::parse_after_reserved(input, keep)
+    }
+
+    /// Parses what follows the two reserved octets.
+    pub(crate) fn parse_after_reserved(
+        input: &[u8],
+        keep: impl Fn(&[u8]) -> Bytes,
+    ) -> Parsed<'_, Self> {
         // Only the low three bits are the class, the other five belong to the reserved ones.
         let class = be_u8.map(|octet| octet & 0b111);
         let (input, class) = field("class", verify(class, |class| (3..=6).contains(class)))(input)?;
@@ -108,9 +140,14 @@ impl ErrorCode {
 
     /// Writes the value, without padding.
     pub(crate) fn write(&self, out: &mut BytesMut) {
+        out.put_u16(0);
+        self.write_after_reserved(out);
+    }
+
+    /// Writes what [`Self::parse_after_reserved`] parses.
+    pub(crate) fn write_after_reserved(&self, out: &mut BytesMut) {
         let [class, number] =
             [self.code.0 / 100, self.code.0 % 100].map(|part| u8::try_from(part).unwrap_or(0));
-        out.put_u16(0);
         out.put_u8(class);
         out.put_u8(number);
         self.reason.write(out);
@@ -118,7 +155,7 @@ impl ErrorCode {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::super::field::testing::{assert_tiles, hex};
@@ -146,7 +183,7 @@ mod tests {
         assert_eq!(reserved_bits_set.code, Code::UNAUTHENTICATED);
     }
 
-    fn any_error() -> impl Strategy<Value = ErrorCode> {
+    pub(crate) fn any_error() -> impl Strategy<Value = ErrorCode> {
         (300..700u16, ".*")
             .prop_map(|(code, reason)| ErrorCode { code: Code(code), reason: Text::new(&reason) })
     }

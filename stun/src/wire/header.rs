@@ -92,6 +92,18 @@ pub struct Method(u16);
 impl Method {
     /// Binding, the one method of STUN itself (RFC 8489 §3).
     pub const BINDING: Self = Self(0x001);
+    /// Allocate: asks for a relayed address (RFC 8656 §7).
+    pub const ALLOCATE: Self = Self(0x003);
+    /// Refresh: prolongs an allocation, or ends it (RFC 8656 §8).
+    pub const REFRESH: Self = Self(0x004);
+    /// Send: an indication with a packet for a peer (RFC 8656 §11).
+    pub const SEND: Self = Self(0x006);
+    /// Data: an indication with a packet of a peer (RFC 8656 §11).
+    pub const DATA: Self = Self(0x007);
+    /// CreatePermission: lets peers in (RFC 8656 §10).
+    pub const CREATE_PERMISSION: Self = Self(0x008);
+    /// ChannelBind: a number for a peer (RFC 8656 §12).
+    pub const CHANNEL_BIND: Self = Self(0x009);
 
     /// The method with these low twelve bits; higher bits are cut off.
     #[must_use]
@@ -124,6 +136,12 @@ impl fmt::Debug for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::BINDING => f.write_str("Binding"),
+            Self::ALLOCATE => f.write_str("Allocate"),
+            Self::REFRESH => f.write_str("Refresh"),
+            Self::SEND => f.write_str("Send"),
+            Self::DATA => f.write_str("Data"),
+            Self::CREATE_PERMISSION => f.write_str("CreatePermission"),
+            Self::CHANNEL_BIND => f.write_str("ChannelBind"),
             Self(other) => write!(f, "Method({other:#05x})"),
         }
     }

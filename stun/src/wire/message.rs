@@ -26,6 +26,8 @@ use super::integrity;
 use super::{fingerprint, text::Text};
 use crate::credentials::{Algorithms, IntegrityError, Key};
 
+mod accessors;
+
 /// Attributes in one message. A real one has about ten; without a bound one datagram of 16,000 empty
 /// attributes would make us build a list forty times its size.
 pub const MAX_ATTRIBUTES: usize = 256;

@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 
 use super::super::address::any_address;
+use super::super::address_error_code::tests::any_address_error;
+use super::super::change_request::tests::any_change;
 use super::super::field::testing::{assert_tiles, hex};
+use super::super::icmp::tests::any_icmp;
 use super::super::password_algorithms::any_algorithm;
 use super::*;
 
@@ -26,6 +29,39 @@ fn any_text() -> impl Strategy<Value = Text> {
 
 /// Any attribute, the unknown ones with types that are unknown indeed.
 pub(crate) fn any_attribute() -> impl Strategy<Value = Attribute> {
+    let octets = || prop::collection::vec(any::<u8>(), 0..40).prop_map(Bytes::from);
+    let family = || any::<u8>().prop_map(Family);
+    let of_turn = prop_oneof![
+        any::<u16>().prop_map(|number| Attribute::ChannelNumber(ChannelNumber(number))),
+        any::<u32>().prop_map(|secs| Attribute::Lifetime(Duration::from_secs(secs.into()))),
+        any_address().prop_map(Attribute::XorPeerAddress),
+        octets().prop_map(Attribute::Data),
+        any_address().prop_map(Attribute::XorRelayedAddress),
+        family().prop_map(Attribute::RequestedAddressFamily),
+        any::<bool>().prop_map(|reserve_next| Attribute::EvenPort(EvenPort { reserve_next })),
+        any::<u8>().prop_map(|number| Attribute::RequestedTransport(RequestedTransport(number))),
+        Just(Attribute::DontFragment),
+        any::<[u8; 8]>().prop_map(|token| Attribute::ReservationToken(ReservationToken(token))),
+        family().prop_map(Attribute::AdditionalAddressFamily),
+        any_address_error().prop_map(Attribute::AddressErrorCode),
+        any_icmp().prop_map(Attribute::Icmp),
+    ];
+    let of_behaviour_discovery = prop_oneof![
+        any_change().prop_map(Attribute::ChangeRequest),
+        any_address().prop_map(Attribute::ResponseOrigin),
+        any_address().prop_map(Attribute::OtherAddress),
+        any::<u16>().prop_map(Attribute::ResponsePort),
+        octets().prop_map(Attribute::Padding),
+    ];
+    prop_oneof![
+        20 => of_stun_and_ice(),
+        13 => of_turn,
+        5 => of_behaviour_discovery,
+    ]
+}
+
+/// Those of RFC 8489 and RFC 8445, and unknown ones.
+fn of_stun_and_ice() -> impl Strategy<Value = Attribute> {
     let error = (300..700u16, any_text())
         .prop_map(|(code, reason)| ErrorCode { code: crate::Code::new(code).unwrap(), reason });
     let unknown = any::<u16>()
@@ -50,6 +86,7 @@ pub(crate) fn any_attribute() -> impl Strategy<Value = Attribute> {
         Just(Attribute::UseCandidate),
         any::<u64>().prop_map(Attribute::IceControlled),
         any::<u64>().prop_map(Attribute::IceControlling),
+        any::<u32>().prop_map(Attribute::Nomination),
         (unknown, prop::collection::vec(any::<u8>(), 0..40))
             .prop_map(|(ty, value)| Attribute::Unknown { ty, value: Bytes::from(value) }),
     ]
