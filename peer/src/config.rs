@@ -21,6 +21,9 @@ pub struct Config {
     /// Be an ICE-lite agent (RFC 8445 §2.5): for servers that everybody can reach. It answers checks
     /// and sends none.
     pub ice_lite: bool,
+    /// Tell the peer `.local` names in place of this machine's addresses, as browsers do: only who is in
+    /// the same network can look them up, and others reach us at what servers have seen of us.
+    pub hide_addresses: bool,
     /// Our DTLS role where the peer's offer leaves the choice to us. Active, the default, saves a
     /// round trip (RFC 9429 §5.3.1 recommends it).
     pub answer_role: SetupRole,
@@ -40,6 +43,7 @@ impl Default for Config {
             ice_servers: Vec::new(),
             ice_transport_policy: IceTransportPolicy::All,
             ice_lite: false,
+            hide_addresses: false,
             answer_role: SetupRole::Active,
             ice: ice::Timing::default(),
             since_unix_epoch: Duration::ZERO,

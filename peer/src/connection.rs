@@ -32,6 +32,7 @@ mod event;
 mod handshake;
 mod media;
 mod message;
+mod names;
 mod paths;
 mod transceivers;
 
@@ -48,7 +49,9 @@ use rand::{RngExt, SeedableRng};
 use sctp::channel::{ChannelId, DataChannels};
 use tracing::{debug, info};
 
-pub use event::{CloseReason, ConnectionState, Event, IceCandidate};
+pub use event::{
+    CloseReason, ConnectionState, Event, IceCandidate, IceConnectionState, IceGatheringState,
+};
 pub use message::{ChannelInfo, DataChannelInit, Message, SendError};
 
 use handshake::Handshake;
@@ -129,6 +132,8 @@ pub(crate) enum Life {
 #[derive(Debug)]
 struct Reported {
     state: ConnectionState,
+    ice_state: IceConnectionState,
+    gathering_state: IceGatheringState,
     path: Option<Path>,
 }
 
@@ -247,7 +252,12 @@ impl Connection {
             local_candidates_complete: false,
             early_candidates: Vec::new(),
             max_message_size,
-            reported: Reported { state: ConnectionState::New, path: None },
+            reported: Reported {
+                state: ConnectionState::New,
+                ice_state: IceConnectionState::New,
+                gathering_state: IceGatheringState::New,
+                path: None,
+            },
         })
     }
 
@@ -338,8 +348,8 @@ impl Connection {
         if let Life::Over(_) = self.life {
             return None;
         }
-        if let Some(candidate) = self.local_candidates.pop_front() {
-            return Some(Event::IceCandidate(candidate));
+        if let Some(event) = self.poll_ice_event() {
+            return Some(event);
         }
         let path = self.paths.path();
         if path != self.reported.path
@@ -368,6 +378,10 @@ impl Connection {
             return Some(event);
         }
         if let Some(event) = self.poll_channel_event() {
+            return Some(event);
+        }
+        let ice_state = self.ice_connection_state();
+        if let Some(event) = self.report_ice_state(ice_state) {
             return Some(event);
         }
         let state = self.connection_state();
@@ -399,6 +413,15 @@ impl Connection {
                 ConnectionState::Connected
             }
             _ => ConnectionState::Connecting,
+        }
+    }
+
+    /// The state of ICE alone (W3C webrtc-pc `iceConnectionState`).
+    #[must_use]
+    pub fn ice_connection_state(&self) -> IceConnectionState {
+        match self.life {
+            Life::Running => self.paths.agent().state().into(),
+            Life::Closing(_) | Life::Closed(_) | Life::Over(_) => IceConnectionState::Closed,
         }
     }
 

@@ -28,7 +28,7 @@ pub mod stats;
 pub use config::{Config, IceServer, IceTransportPolicy};
 pub use connection::{
     ChannelInfo, CloseReason, Connection, ConnectionState, DataChannelInit, Datagram, Event,
-    IceCandidate, Message, SendError, Transmit,
+    IceCandidate, IceConnectionState, IceGatheringState, Message, SendError, Transmit,
 };
 pub use demux::Protocol;
 pub use driver::Endpoint;

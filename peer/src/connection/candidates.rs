@@ -3,19 +3,20 @@
 //! RFC 8838 (trickle ICE), RFC 8839 §5.1, RFC 9429 §3.5.2; W3C webrtc-pc `addIceCandidate`.
 //! Book: the chapter on candidates.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use ice::{Candidate, Gathered};
 use tracing::debug;
 
-use super::{Connection, IceCandidate};
+use super::{Connection, Event, IceCandidate, IceConnectionState, IceGatheringState, Life};
 use crate::Error;
 use crate::negotiation::MAX_CANDIDATES;
 
 impl Connection {
     /// Adds a way to reach us: the address of a socket, or what a server told or lent. Add those known
     /// at once before the first description, and its candidates are in it; later ones are told by
-    /// [`Event::IceCandidate`](super::Event::IceCandidate).
+    /// [`Event::IceCandidate`].
     pub fn add_local_candidate(&mut self, now: Instant, way: impl Into<Gathered>) {
         if self.must_run().is_err() {
             return;
@@ -110,6 +111,63 @@ impl Connection {
                 debug!(%error, "held candidate ignored");
             }
         }
+    }
+
+    /// Answers [`Event::ResolveName`]: the address behind a name, or `None` if there is none.
+    pub fn name_resolved(&mut self, now: Instant, name: &str, address: Option<IpAddr>) {
+        if self.must_run().is_ok() {
+            self.paths.name_resolved(now, name, address);
+            self.pump(now);
+        }
+    }
+
+    /// How far gathering is (W3C webrtc-pc `iceGatheringState`): it counts from our first description.
+    #[must_use]
+    pub fn ice_gathering_state(&self) -> IceGatheringState {
+        let is_new = self.reported.gathering_state == IceGatheringState::New;
+        match self.local_candidates_complete {
+            _ if is_new && !self.negotiation.has_local_description() => IceGatheringState::New,
+            true => IceGatheringState::Complete,
+            false => IceGatheringState::Gathering,
+        }
+    }
+
+    /// The next event of ICE, but for the path.
+    pub(super) fn poll_ice_event(&mut self) -> Option<Event> {
+        if let Some((relayed, peer)) = self.paths.poll_permission() {
+            return Some(Event::RelayPermission { relayed, peer });
+        }
+        if let Some(name) = self.paths.poll_name() {
+            return Some(Event::ResolveName(name));
+        }
+        if let Some(event) = self.poll_gathering_event() {
+            return Some(event);
+        }
+        let state = self.ice_connection_state();
+        if self.life == Life::Running { self.report_ice_state(state) } else { None }
+    }
+
+    /// The state of ICE, if it is news.
+    pub(super) fn report_ice_state(&mut self, state: IceConnectionState) -> Option<Event> {
+        let previous = std::mem::replace(&mut self.reported.ice_state, state);
+        (previous != state).then_some(Event::IceConnectionStateChange(state))
+    }
+
+    /// As the W3C orders them: gathering begins, the candidates, it is complete, the last one is null.
+    fn poll_gathering_event(&mut self) -> Option<Event> {
+        use IceGatheringState::{Gathering, New};
+        let state = self.ice_gathering_state();
+        let told = self.reported.gathering_state;
+        let next = match self.local_candidates.front() {
+            _ if told == New && state != New => Gathering,
+            Some(Some(_)) => told,
+            Some(None) | None => state,
+        };
+        if next != told {
+            self.reported.gathering_state = next;
+            return Some(Event::IceGatheringStateChange(next));
+        }
+        self.local_candidates.pop_front().map(Event::IceCandidate)
     }
 
     /// Tells a candidate of ours that is in no description.

@@ -4,7 +4,7 @@
 //! Book: the chapter on the pump.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use sctp::channel::ChannelId;
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,89 @@ impl fmt::Display for ConnectionState {
             Self::Failed => "failed",
             Self::Closed => "closed",
         })
+    }
+}
+
+/// How far gathering is, `RTCIceGatheringState`.
+///
+/// ```text
+///        our first description      end_of_local_candidates
+///   New ───────────────────► Gathering ───────────────────► Complete
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IceGatheringState {
+    /// No description of ours was set: nobody has been told a candidate.
+    New,
+    /// More candidates may be found, and are told as they are.
+    Gathering,
+    /// All were told. A network that appears later makes new ones all the same.
+    Complete,
+}
+
+impl fmt::Display for IceGatheringState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::New => "new",
+            Self::Gathering => "gathering",
+            Self::Complete => "complete",
+        })
+    }
+}
+
+/// The state of ICE alone, `RTCIceConnectionState`: [`ice::ConnectionState`] has the figure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IceConnectionState {
+    /// The peer's description is not known.
+    New,
+    /// Pairs are checked, none works so far.
+    Checking,
+    /// A pair works, better ones may be found.
+    Connected,
+    /// The pair to stay with is found.
+    Completed,
+    /// The peer was not heard for a while; it may come back.
+    Disconnected,
+    /// No pair works, or not any more. An ICE restart may find one.
+    Failed,
+    /// Over.
+    Closed,
+}
+
+impl IceConnectionState {
+    /// As the W3C writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Checking => "checking",
+            Self::Connected => "connected",
+            Self::Completed => "completed",
+            Self::Disconnected => "disconnected",
+            Self::Failed => "failed",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+impl fmt::Display for IceConnectionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl From<ice::ConnectionState> for IceConnectionState {
+    fn from(state: ice::ConnectionState) -> Self {
+        match state {
+            ice::ConnectionState::New => Self::New,
+            ice::ConnectionState::Checking => Self::Checking,
+            ice::ConnectionState::Connected => Self::Connected,
+            ice::ConnectionState::Completed => Self::Completed,
+            ice::ConnectionState::Disconnected => Self::Disconnected,
+            ice::ConnectionState::Failed => Self::Failed,
+            ice::ConnectionState::Closed => Self::Closed,
+        }
     }
 }
 
@@ -111,6 +194,23 @@ pub enum Event {
     /// A candidate of ours that is in no description yet, or `None` when there will be no more
     /// (`icecandidate`).
     IceCandidate(Option<IceCandidate>),
+    /// Gathering got further (`icegatheringstatechange`).
+    IceGatheringStateChange(IceGatheringState),
+    /// The state of ICE changed (`iceconnectionstatechange`). States that passed between two calls
+    /// are not told.
+    IceConnectionStateChange(IceConnectionState),
+    /// The relay with this address has to let the peer's packets in (RFC 8656 §9): for the owner of
+    /// the relay, `ice::Gatherer::permit`.
+    RelayPermission {
+        /// The relayed address of ours.
+        relayed: SocketAddr,
+        /// The peer's address.
+        peer: IpAddr,
+    },
+    /// A candidate of the peer has this name in place of its address, one of multicast DNS (`.local`,
+    /// RFC 6762): the owner looks it up and answers with
+    /// [`name_resolved`](crate::Connection::name_resolved). Asked once for each name.
+    ResolveName(String),
     /// From now on everything goes this way (`selectedcandidatepairchange`).
     SelectedPair {
         /// What carries it.

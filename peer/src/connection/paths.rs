@@ -14,6 +14,8 @@
 //! Invariant: at most three agents; each knows the same local addresses.
 //! Book: the chapters on ICE and on the pump.
 
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 pub(crate) use ice::Path;
@@ -22,8 +24,13 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tracing::debug;
 
+use super::names::Names;
 use crate::negotiation::{MAX_CANDIDATES, RemoteTransport};
 use crate::{Datagram, Error, Transmit};
+
+/// Most permissions that wait to be asked for: a checklist has 100 pairs (RFC 8445 §6.1.2.5), and each
+/// asks for one at most.
+const MAX_PERMISSIONS: usize = 128;
 
 /// An agent with the path it has selected, for a hot loop that must not ask it each time.
 #[derive(Debug)]
@@ -49,6 +56,10 @@ pub(crate) struct Paths {
     former: Option<Session>,
     /// The credentials of the peer that the current agent talks to.
     remote: Option<Credentials>,
+    /// Names in the peer's candidates.
+    names: Names,
+    /// Relayed addresses of ours, and whom their relays have to let in.
+    permissions: VecDeque<(SocketAddr, IpAddr)>,
     /// Whether an agent may have something to send: nobody is asked in vain for each datagram.
     busy: bool,
 }
@@ -64,6 +75,8 @@ impl Paths {
             next: None,
             former: None,
             remote: None,
+            names: Names::default(),
+            permissions: VecDeque::new(),
             busy: false,
         }
     }
@@ -159,6 +172,7 @@ impl Paths {
         // A peer that does not take part in a restart of ours goes on as before.
         if let Some(agent) = self.next.take().filter(|_| restarts) {
             debug!("ICE restart");
+            self.names.forget_waiting();
             let current = Session { agent, selected: None };
             self.former = Some(std::mem::replace(&mut self.current, current));
         }
@@ -188,7 +202,28 @@ impl Paths {
     pub(crate) fn add_remote(&mut self, now: Instant, candidate: &str) -> Result<(), Error> {
         self.busy = true;
         let candidate = Candidate::parse(candidate)?;
+        let Some(candidate) = self.names.settle(candidate) else { return Ok(()) };
         Ok(self.current.agent.add_remote_candidate(now, candidate)?)
+    }
+
+    /// The address behind a name, or that there is none.
+    pub(crate) fn name_resolved(&mut self, now: Instant, name: &str, address: Option<IpAddr>) {
+        self.busy = true;
+        for candidate in self.names.resolved(name, address) {
+            if let Err(error) = self.current.agent.add_remote_candidate(now, candidate) {
+                debug!(%error, name, "candidate ignored");
+            }
+        }
+    }
+
+    /// The next name to look up.
+    pub(crate) fn poll_name(&mut self) -> Option<String> {
+        self.names.poll()
+    }
+
+    /// The next relayed address of ours, and whom its relay has to let in.
+    pub(crate) fn poll_permission(&mut self) -> Option<(SocketAddr, IpAddr)> {
+        self.permissions.pop_front()
     }
 
     pub(crate) fn end_of_remote_candidates(&mut self, now: Instant) {
@@ -238,8 +273,9 @@ impl Paths {
 
     /// Takes the agents' news. The new path, if there is one.
     pub(crate) fn poll_selected(&mut self) -> Option<Path> {
-        let former = self.former.as_mut().map(take_selected);
-        if take_selected(&mut self.current) {
+        let permissions = &mut self.permissions;
+        let former = self.former.as_mut().map(|former| take_news(former, permissions));
+        if take_news(&mut self.current, permissions) {
             self.former = None;
             return self.current.selected;
         }
@@ -273,12 +309,21 @@ impl Paths {
 }
 
 /// Empties an agent's queue of news; has it selected a pair?
-fn take_selected(session: &mut Session) -> bool {
+fn take_news(session: &mut Session, permissions: &mut VecDeque<(SocketAddr, IpAddr)>) -> bool {
     let mut has_selected = false;
     while let Some(event) = session.agent.poll_event() {
-        if let ice::Event::Selected(path) = event {
-            session.selected = Some(path);
-            has_selected = true;
+        match event {
+            ice::Event::Selected(path) => {
+                session.selected = Some(path);
+                has_selected = true;
+            }
+            ice::Event::Permit { relayed, peer } => {
+                if permissions.len() >= MAX_PERMISSIONS {
+                    permissions.pop_front();
+                }
+                permissions.push_back((relayed, peer));
+            }
+            ice::Event::StateChanged(_) | ice::Event::Closed(_) => {}
         }
     }
     has_selected

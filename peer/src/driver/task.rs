@@ -36,7 +36,9 @@ use super::media::Tracks;
 use super::router::{Batch, Registration};
 use super::socket::Socket;
 use crate::handle::{ChannelState, DataChannel, PeerEvent, Shared};
-use crate::{ChannelId, CloseReason, Connection, ConnectionState, Datagram, Event};
+use crate::{
+    ChannelId, CloseReason, Connection, ConnectionState, Datagram, Event, IceConnectionState,
+};
 
 /// How long a closing connection may take to send its farewell.
 const LINGER: Duration = Duration::from_secs(1);
@@ -230,6 +232,14 @@ impl Task {
             Event::IceCandidate(candidate) => {
                 self.shared.push_event(PeerEvent::IceCandidate(candidate));
             }
+            Event::IceGatheringStateChange(state) => {
+                self.shared.gathering_state().send_replace(state);
+                self.shared.push_event(PeerEvent::IceGatheringState(state));
+            }
+            Event::IceConnectionStateChange(state) => {
+                self.shared.ice_state().send_replace(state);
+                self.shared.push_event(PeerEvent::IceConnectionState(state));
+            }
             Event::SelectedPair { protocol, local, remote } => {
                 self.shared.push_event(PeerEvent::SelectedPair { protocol, local, remote });
             }
@@ -301,6 +311,7 @@ impl Task {
             }
             closes
         });
+        self.shared.ice_state().send_replace(IceConnectionState::Closed);
         self.shared.push_event(PeerEvent::Closed(reason));
         self.channels.end();
         self.tracks.end();

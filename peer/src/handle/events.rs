@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 
 use super::{DataChannel, Transceiver};
-use crate::{CloseReason, ConnectionState, IceCandidate};
+use crate::{CloseReason, ConnectionState, IceCandidate, IceConnectionState, IceGatheringState};
 
 /// News of a connection, in the order in which it happened. In brackets the W3C's name.
 #[derive(Debug)]
@@ -15,6 +15,12 @@ pub enum PeerEvent {
     ConnectionState(ConnectionState),
     /// A local candidate for the peer, or `None` when there will be no more (`icecandidate`).
     IceCandidate(Option<IceCandidate>),
+    /// Gathering got further (`icegatheringstatechange`).
+    IceGatheringState(IceGatheringState),
+    /// A STUN or TURN server was of no use, and why (`icecandidateerror`). Others may do.
+    IceCandidateError(ice::GatheringError),
+    /// The state of ICE changed (`iceconnectionstatechange`).
+    IceConnectionState(IceConnectionState),
     /// ICE sends on this pair of addresses from now on (`selectedcandidatepairchange`).
     SelectedPair {
         /// What carries it.

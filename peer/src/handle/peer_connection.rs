@@ -16,7 +16,8 @@ use super::transceiver::Transceiver;
 use crate::driver::{Endpoint, Request, Task};
 use crate::media::{MediaKind, TransceiverInit};
 use crate::{
-    Config, ConnectionState, DataChannelInit, Error, IceCandidate, SessionDescription, Stats,
+    Config, ConnectionState, DataChannelInit, Error, IceCandidate, IceConnectionState,
+    IceGatheringState, SessionDescription, Stats,
 };
 
 /// A connection to a peer, an `RTCPeerConnection` in the W3C's words.
@@ -147,6 +148,16 @@ impl PeerConnection {
         self.request(|task, now| task.connection.add_ice_candidate(now, candidate)).await?
     }
 
+    /// The next offer asks for new paths (W3C `restartIce`, RFC 8445 §9); data goes on over the old
+    /// one until there is a new one. Call [`create_offer`](Self::create_offer) next.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`].
+    pub async fn restart_ice(&self) -> Result<(), Error> {
+        self.request(|task, now| task.connection.restart_ice(now)).await
+    }
+
     /// Opens a data channel. The first one has to be opened before the offer is made.
     ///
     /// # Errors
@@ -211,6 +222,27 @@ impl PeerConnection {
     /// The state of the connection.
     pub fn connection_state(&self) -> ConnectionState {
         *self.shared.state().borrow()
+    }
+
+    /// The state of ICE alone.
+    pub fn ice_connection_state(&self) -> IceConnectionState {
+        *self.shared.ice_state().borrow()
+    }
+
+    /// How far gathering is: it begins when the first description of ours is set.
+    pub fn ice_gathering_state(&self) -> IceGatheringState {
+        *self.shared.gathering_state().borrow()
+    }
+
+    /// Waits until all candidates are known, or the connection is over. Then
+    /// [`local_description`](Self::local_description) has them all: for signalling that cannot carry
+    /// candidates one by one. Some servers take their time, so give it a limit.
+    pub async fn gathering_complete(&self) {
+        let mut state = self.shared.gathering_state().subscribe();
+        tokio::select! {
+            _ = state.wait_for(|state| *state == IceGatheringState::Complete) => {}
+            () = self.requests.closed() => {}
+        }
     }
 
     /// Waits until the connection is connected.

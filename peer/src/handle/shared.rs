@@ -31,7 +31,7 @@ use tracing::debug;
 use super::events::PeerEvent;
 use super::line::Line;
 use crate::media::{EncodedFrame, MediaPacket, Rid, TransceiverId};
-use crate::{ChannelId, ConnectionState, Error};
+use crate::{ChannelId, ConnectionState, Error, IceConnectionState, IceGatheringState};
 
 /// The most octets that wait to be taken by SCTP, over all channels of a connection.
 pub(super) const MAX_OUTBOUND: usize = 128 << 10;
@@ -71,6 +71,8 @@ pub(crate) struct Shared {
     /// Rings when an event was added or no more will be.
     event_bell: Notify,
     state: watch::Sender<ConnectionState>,
+    ice_state: watch::Sender<IceConnectionState>,
+    gathering_state: watch::Sender<IceGatheringState>,
     /// The largest message the peer accepts, in octets.
     max_message_size: AtomicUsize,
     commands: Mutex<VecDeque<MediaCommand>>,
@@ -100,6 +102,8 @@ impl Shared {
             events: Mutex::default(),
             event_bell: Notify::new(),
             state: watch::Sender::new(ConnectionState::New),
+            ice_state: watch::Sender::new(IceConnectionState::New),
+            gathering_state: watch::Sender::new(IceGatheringState::New),
             max_message_size: AtomicUsize::new(usize::MAX),
             commands: Mutex::default(),
             target_bitrate: watch::Sender::new(None),
@@ -187,6 +191,16 @@ impl Shared {
     /// The connection's state, and its changes.
     pub(crate) fn state(&self) -> &watch::Sender<ConnectionState> {
         &self.state
+    }
+
+    /// The state of ICE, and its changes.
+    pub(crate) fn ice_state(&self) -> &watch::Sender<IceConnectionState> {
+        &self.ice_state
+    }
+
+    /// How far gathering is, and its changes.
+    pub(crate) fn gathering_state(&self) -> &watch::Sender<IceGatheringState> {
+        &self.gathering_state
     }
 
     /// Leaves a command for the task; one too many pushes the oldest out.

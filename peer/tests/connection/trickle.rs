@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use peer::{Connection, Error, Event, IceCandidate, SessionDescription};
+use peer::{Connection, Error, Event, IceCandidate, IceGatheringState, SessionDescription};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -168,12 +168,16 @@ fn our_candidates_are_in_the_description_or_told_and_never_both() {
     end.add_local_candidate(now, "192.0.2.2:2".parse::<SocketAddr>().unwrap());
     assert_eq!(end.poll_event(), None);
     end.set_local_description(now, offer).unwrap();
+    let gathering = Event::IceGatheringStateChange(IceGatheringState::Gathering);
+    assert_eq!(end.poll_event(), Some(gathering));
     let Some(Event::IceCandidate(Some(second))) = end.poll_event() else { panic!() };
     assert!(second.candidate.contains("192.0.2.2 2 "));
     end.add_local_candidate(now, "192.0.2.3:3".parse::<SocketAddr>().unwrap());
     end.end_of_local_candidates(now);
     let Some(Event::IceCandidate(Some(third))) = end.poll_event() else { panic!() };
     assert!(third.candidate.contains("192.0.2.3 3 "));
+    let complete = Event::IceGatheringStateChange(IceGatheringState::Complete);
+    assert_eq!(end.poll_event(), Some(complete));
     assert_eq!(end.poll_event(), Some(Event::IceCandidate(None)));
     assert_eq!(end.poll_event(), None);
     let text = end.local_description().unwrap().sdp;
