@@ -12,9 +12,8 @@
 //!
 //! Book: "The pump".
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
+use ice::Path;
 
 use crate::Transmit;
 
@@ -22,13 +21,11 @@ use crate::Transmit;
 /// kernel refuses more.
 const MAX_BURST_OCTETS: usize = 65_000;
 
-/// One or several datagrams from one local to one remote address.
+/// One or several datagrams of one path.
 #[derive(Debug)]
 pub(crate) struct Burst {
-    /// The address they leave from.
-    pub(crate) local: SocketAddr,
-    /// The address they go to.
-    pub(crate) remote: SocketAddr,
+    /// The way they go.
+    pub(crate) path: Path,
     contents: Contents,
     segment_size: usize,
     datagrams: usize,
@@ -45,12 +42,16 @@ enum Contents {
 impl Burst {
     fn one(first: Transmit) -> Burst {
         Burst {
-            local: first.local,
-            remote: first.remote,
+            path: path(&first),
             segment_size: first.payload.len(),
             contents: Contents::One(first.payload),
             datagrams: 1,
         }
+    }
+
+    /// The datagrams, each by itself.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.contents().chunks(self.segment_size())
     }
 
     /// The datagrams, one after the other.
@@ -75,7 +76,7 @@ impl Burst {
     fn takes(&self, next: &Transmit, limit: usize) -> bool {
         let length = self.contents().len();
         self.datagrams < limit
-            && (self.local, self.remote) == (next.local, next.remote)
+            && self.path == path(next)
             && !next.payload.is_empty()
             && next.payload.len() <= self.segment_size
             // A shorter datagram ends the burst.
@@ -95,6 +96,10 @@ impl Burst {
             self.datagrams += 1;
         }
     }
+}
+
+fn path(transmit: &Transmit) -> Path {
+    Path { protocol: transmit.protocol, local: transmit.local, remote: transmit.remote }
 }
 
 /// Turns a connection's datagrams into bursts.
@@ -128,6 +133,8 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -189,7 +196,7 @@ mod tests {
                     burst.contents().chunks(burst.segment_size()).collect()
                 };
                 prop_assert_eq!(cut.len(), burst.datagrams());
-                arrived.extend(cut.into_iter().map(|d| (burst.remote, d.to_vec())));
+                arrived.extend(cut.into_iter().map(|d| (burst.path.remote, d.to_vec())));
             }
             let sent: Vec<_> = sent.iter().map(|t| (t.remote, t.payload.to_vec())).collect();
             prop_assert_eq!(arrived, sent);

@@ -139,7 +139,7 @@ async fn receive(socket: Arc<Socket>, router: Router) {
         match socket.receive(&mut buffers).await {
             Ok(()) => {
                 for received in buffers.received(&socket) {
-                    router.route(&received);
+                    router.route(received.path, received.datagrams());
                 }
             }
             Err(error) => {

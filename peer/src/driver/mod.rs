@@ -19,6 +19,7 @@ mod burst;
 mod channels;
 mod endpoint;
 mod interfaces;
+mod lane;
 mod media;
 mod router;
 mod socket;

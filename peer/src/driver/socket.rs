@@ -16,6 +16,7 @@
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use ice::Path;
 use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
 use socket2::{Domain, Protocol, Type};
 use tokio::io::Interest;
@@ -111,21 +112,21 @@ impl Socket {
         let outcome = self.send_contents(burst, burst.contents(), segment_size);
         match outcome {
             Ok(()) => {
-                trace!(remote = %burst.remote, datagrams = burst.datagrams(), octets = burst.contents().len(), "sent");
+                trace!(remote = %burst.path.remote, datagrams = burst.datagrams(), octets = burst.contents().len(), "sent");
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(error),
             Err(error) if segment_size.is_some() => {
                 debug!(%error, "a burst was refused, sending its datagrams one by one");
-                for datagram in burst.contents().chunks(burst.segment_size()) {
+                for datagram in burst.iter() {
                     if let Err(error) = self.send_contents(burst, datagram, None) {
-                        debug!(%error, local = %burst.local, remote = %burst.remote, "not sent");
+                        debug!(%error, local = %burst.path.local, remote = %burst.path.remote, "not sent");
                     }
                 }
                 Ok(())
             }
             Err(error) => {
-                debug!(%error, local = %burst.local, remote = %burst.remote, "not sent");
+                debug!(%error, local = %burst.path.local, remote = %burst.path.remote, "not sent");
                 Ok(())
             }
         }
@@ -133,17 +134,18 @@ impl Socket {
 
     fn send_contents(
         &self,
-        path: &Burst,
+        burst: &Burst,
         contents: &[u8],
         segment_size: Option<usize>,
     ) -> io::Result<()> {
         let state = if segment_size.is_some() { &self.bursts } else { &self.singles };
+        let Path { local, remote, .. } = burst.path;
         let transmit = Transmit {
-            destination: SocketAddr::new(self.to_kernel(path.remote.ip()), path.remote.port()),
+            destination: SocketAddr::new(self.to_kernel(remote.ip()), remote.port()),
             ecn: None,
             contents,
             segment_size,
-            src_ip: Some(self.to_kernel(path.local.ip())),
+            src_ip: Some(self.to_kernel(local.ip())),
         };
         self.io.try_io(Interest::WRITABLE, || state.try_send((&self.io).into(), &transmit))
     }
@@ -190,26 +192,13 @@ pub(crate) struct ReceiveBuffers {
 /// length.
 #[derive(Debug)]
 pub(crate) struct Received<'a> {
-    /// Our address and port they were sent to.
-    pub(crate) local: SocketAddr,
-    /// The peer's.
-    pub(crate) remote: SocketAddr,
+    /// Our address and port they were sent to, and the sender's.
+    pub(crate) path: Path,
     contents: &'a [u8],
     stride: usize,
 }
 
 impl<'a> Received<'a> {
-    /// As if the kernel had said so.
-    #[cfg(test)]
-    pub(crate) fn new(
-        local: SocketAddr,
-        remote: SocketAddr,
-        contents: &'a [u8],
-        stride: usize,
-    ) -> Received<'a> {
-        Received { local, remote, contents, stride }
-    }
-
     /// The datagrams in order of arrival.
     pub(crate) fn datagrams(&self) -> impl Iterator<Item = &'a [u8]> {
         self.contents.chunks(self.stride)
@@ -239,12 +228,8 @@ impl ReceiveBuffers {
                 let remote = SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port());
                 let contents = buffer.get(..meta.len)?;
                 // An empty datagram has stride 0, and nothing to say to any protocol of ours.
-                (meta.stride > 0).then_some(Received {
-                    local,
-                    remote,
-                    contents,
-                    stride: meta.stride,
-                })
+                let path = Path::udp(local, remote);
+                (meta.stride > 0).then_some(Received { path, contents, stride: meta.stride })
             })
     }
 }
@@ -268,9 +253,8 @@ mod tests {
                 .expect("datagrams within 5 s")
                 .unwrap();
             for received in buffers.received(socket) {
-                all.extend(
-                    received.datagrams().map(|d| (received.local, received.remote, d.to_vec())),
-                );
+                let Path { local, remote, .. } = received.path;
+                all.extend(received.datagrams().map(|d| (local, remote, d.to_vec())));
             }
         }
         all

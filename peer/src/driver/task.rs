@@ -26,14 +26,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ice::Path;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Sleep;
 use tracing::debug;
 
 use super::burst::{Burst, Outbox};
 use super::channels::Channels;
+use super::lane::Batch;
 use super::media::Tracks;
-use super::router::{Batch, Registration};
+use super::router::Registration;
 use super::socket::Socket;
 use crate::handle::{ChannelState, DataChannel, PeerEvent, Shared};
 use crate::{
@@ -119,7 +121,7 @@ impl Task {
             }
             alarm.set(self.deadline());
             tokio::select! {
-                batch = self.registration.receive() => self.handle_batch(batch),
+                batch = self.registration.inbox().receive() => self.handle_batch(batch),
                 request = self.requests.recv(), if self.is_running() => self.handle_request(request),
                 () = self.shared.rung() => self.handle_rung(),
                 () = alarm.rings() => self.handle_timeout(),
@@ -137,15 +139,20 @@ impl Task {
         let now = Instant::now();
         let mut next = first;
         let mut taken = 0;
-        while let Some(Batch { local, remote, datagrams }) = next {
+        while let Some(Batch { path, datagrams }) = next {
             for payload in datagrams {
-                let datagram = Datagram::udp(local, remote, payload);
+                let Path { protocol, local, remote } = path;
+                let datagram = Datagram { protocol, local, remote, payload };
                 if let Err(error) = self.connection.handle_datagram(now, datagram) {
                     debug!(%remote, %error, "datagram discarded");
                 }
             }
             taken += 1;
-            next = if taken < BATCHES_PER_TURN { self.registration.try_receive() } else { None };
+            next = if taken < BATCHES_PER_TURN {
+                self.registration.inbox().try_receive()
+            } else {
+                None
+            };
         }
     }
 
@@ -288,7 +295,7 @@ impl Task {
                 .take()
                 .or_else(|| self.outbox.next_burst(limit, || connection.poll_transmit(now)));
             let Some(burst) = burst else { return true };
-            self.registration.add_path(burst.local, burst.remote);
+            self.registration.add_path(burst.path);
             if self.socket.try_send(&burst).is_err() {
                 self.blocked = Some(burst);
                 return true;
