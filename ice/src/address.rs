@@ -6,6 +6,8 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
+use crate::protocol::Path;
+
 /// Gives every address one spelling, so that addresses can be compared: no flow label, and a scope
 /// only where it means something.
 pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
@@ -16,6 +18,11 @@ pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
             SocketAddr::V6(SocketAddrV6::new(*v6.ip(), v6.port(), 0, scope))
         }
     }
+}
+
+/// The same for both ends of a path.
+pub(crate) fn canonical_path(path: Path) -> Path {
+    Path { local: canonical(path.local), remote: canonical(path.remote), ..path }
 }
 
 /// Whether a datagram can be sent to exactly one peer at this address. Port 0, unspecified,

@@ -4,11 +4,13 @@
 //! one ICE session (credentials, remote candidates, checklist, selection) is one [`Generation`]: an
 //! ICE restart (RFC 8445 §9) is a new one with the same local candidates. Book: chapter "Checks".
 
-mod candidates;
 mod generation;
 mod inbound;
+mod local_candidates;
 mod nomination;
 mod outbound;
+mod pairing;
+mod remote_candidates;
 mod response;
 mod role_conflict;
 mod status;
@@ -22,7 +24,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use stun::{Class, Key, Message, Method};
 
-use crate::address::canonical;
+use crate::address::canonical_path;
 use crate::candidate::Candidate;
 use crate::config::Config;
 use crate::credentials::Credentials;
@@ -33,8 +35,9 @@ use crate::protocol::{Path, Protocol};
 use crate::role::Role;
 use crate::stats::{PairStats, SelectedPair};
 
-use candidates::LocalCandidate;
 use generation::{Generation, Patience, Remote};
+use local_candidates::LocalCandidate;
+use pairing::Permits;
 
 /// Responses that wait to be fetched; an owner that drains after every input has one at most.
 const MAX_OUTBOX: usize = 64;
@@ -93,6 +96,7 @@ pub struct Agent {
     tie_breaker: u64,
     remote_implementation: RemoteImplementation,
     locals: Vec<LocalCandidate>,
+    permits: Permits,
     generation: Generation,
     state: ConnectionState,
     outbox: VecDeque<Transmit>,
@@ -127,6 +131,7 @@ impl Agent {
             tie_breaker: rng.random(),
             remote_implementation: RemoteImplementation::Full,
             locals: Vec::new(),
+            permits: Permits::default(),
             generation: Generation::new(credentials, &config),
             state: ConnectionState::New,
             outbox: VecDeque::new(),
@@ -203,8 +208,9 @@ impl Agent {
         self.role
     }
 
-    /// Adds a way to reach us and returns the candidate to signal. `None` if it is there already or
-    /// can never be a candidate: port 0, unspecified, multicast (RFC 8445 §5.1.1.1).
+    /// Adds a way to reach us and returns the candidate to signal. `None` if it is there already, is
+    /// redundant (RFC 8445 §5.1.3: a reflexive address that is its own base), or can never be a
+    /// candidate: port 0, unspecified, multicast (§5.1.1.1), a reflexive address of an unknown base.
     pub fn add_local_candidate(
         &mut self,
         now: Instant,
@@ -231,7 +237,8 @@ impl Agent {
     }
 
     /// Adds a candidate of the peer, at any time (RFC 8838 §11). One that we cannot use is skipped,
-    /// which is no error: TCP, component 2, a name (`.local`), an address nobody can send to.
+    /// which is no error: TCP that is not passive, component 2, a name (`.local`) that the owner has
+    /// not resolved, an address nobody can send to.
     ///
     /// # Errors
     /// [`Error::TooManyCandidates`], [`Error::Ended`].
@@ -260,18 +267,16 @@ impl Agent {
     /// the wrong way fails its pair (RFC 8445 §7.2.5.2.1).
     pub fn handle_datagram(&mut self, now: Instant, datagram: Datagram<'_>) -> Result<(), Error> {
         self.must_run()?;
-        let local = canonical(datagram.local);
-        let remote = canonical(datagram.remote);
-        if !self.locals.iter().any(|candidate| candidate.end.address == local) {
+        let Datagram { protocol, local, remote, payload } = datagram;
+        let path = canonical_path(Path { protocol, local, remote });
+        if self.base_of(protocol, path.local).is_none() {
             return Err(Error::UnknownLocalAddress);
         }
-        let message = Message::parse(datagram.payload)?;
+        let message = Message::parse(payload)?;
         match (message.method, message.class) {
-            (Method::BINDING, Class::Request) => {
-                self.handle_request(now, local, remote, &message)?
-            }
+            (Method::BINDING, Class::Request) => self.handle_request(now, path, &message)?,
             (Method::BINDING, Class::Success | Class::Error) => {
-                self.handle_response(now, local, remote, message)?;
+                self.handle_response(now, path, message)?;
             }
             // A Binding indication keeps NAT bindings alive and says nothing (RFC 8445 §11).
             _ => return Err(Error::UnexpectedMessage),
@@ -306,7 +311,7 @@ impl Agent {
 
     /// The next news; call until `None`.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        self.events.pop_front().or_else(|| self.permits.next())
     }
 
     /// When to call [`Agent::handle_timeout`] and [`Agent::poll_transmit`] next.
@@ -331,11 +336,11 @@ impl Agent {
         if self.state.is_ended() {
             return false;
         }
-        let (local, remote) = (canonical(path.local), canonical(path.remote));
+        let path = canonical_path(path);
         let generation = &self.generation;
-        generation.selected.as_ref().is_some_and(|way| (way.local, way.remote) == (local, remote))
-            || generation.checklist.find(local, remote).is_some_and(|pair| pair.is_validated())
-            || generation.remote.has_early_check(local, remote)
+        generation.selected.as_ref().is_some_and(|way| way.path == path)
+            || generation.checklist.find(path).is_some_and(|pair| pair.is_validated())
+            || generation.remote.has_early_check(path)
     }
 
     /// The pair to send data on: the nominated one, or before that the best valid one
@@ -358,8 +363,7 @@ impl Agent {
         if self.state.is_ended() {
             return;
         }
-        let (local, remote) = (canonical(path.local), canonical(path.remote));
-        if let Some(pair) = self.generation.checklist.find_mut(local, remote) {
+        if let Some(pair) = self.generation.checklist.find_mut(canonical_path(path)) {
             pair.heard(now);
         }
         if self.state == ConnectionState::Disconnected {
@@ -402,11 +406,12 @@ impl Agent {
         self.events.push_back(event);
     }
 
-    fn push_response(&mut self, local: SocketAddr, remote: SocketAddr, response: &Message) {
+    fn push_response(&mut self, path: Path, response: &Message) {
         if self.outbox.len() >= MAX_OUTBOX {
             self.outbox.pop_front();
         }
         let payload = response.encode(Some(&self.generation.key));
-        self.outbox.push_back(Transmit { protocol: Protocol::Udp, local, remote, payload });
+        let Path { protocol, local, remote } = path;
+        self.outbox.push_back(Transmit { protocol, local, remote, payload });
     }
 }

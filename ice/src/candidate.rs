@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 
 pub use text::CandidateError;
 
-use crate::priority::{COMPONENT, Priority};
+use crate::priority::Priority;
 
 /// A candidate as it is exchanged between the agents (RFC 8445 §5.3, RFC 8839 §5.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct Candidate {
     pub foundation: Foundation,
     /// 1 to 256; 1 is RTP (with RTCP multiplexed) and data, 2 is RTCP.
     pub component: u16,
-    /// UDP, or something this agent skips.
+    /// UDP, TCP, or something this agent skips.
     pub transport: Transport,
     /// Larger is better.
     pub priority: Priority,
@@ -51,21 +51,6 @@ impl Candidate {
     /// ```
     pub fn parse(line: &str) -> Result<Self, CandidateError> {
         text::parse(line)
-    }
-
-    /// Our own host candidate at `address`.
-    pub(crate) fn host(address: SocketAddr, foundation: Foundation, priority: Priority) -> Self {
-        Self {
-            foundation,
-            component: COMPONENT,
-            transport: Transport::Udp,
-            priority,
-            address: CandidateAddress::Socket(address),
-            kind: CandidateKind::Host,
-            related: None,
-            tcp_type: None,
-            extensions: Vec::new(),
-        }
     }
 }
 
@@ -108,9 +93,9 @@ impl Foundation {
 /// The transport protocol of a candidate (RFC 8839 §5.1, RFC 6544 §4.5).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Transport {
-    /// The one this agent uses.
+    /// Datagrams.
     Udp,
-    /// ICE over TCP, RFC 6544: understood and skipped.
+    /// ICE over TCP (RFC 6544).
     Tcp,
     /// Some other token, kept in lower case.
     Other(String),

@@ -8,17 +8,17 @@
 //!                                               └───────────────┘
 //! ```
 //!
-//! Invariants: pairs are sorted by priority, highest first; no two have the same base and remote
-//! address (pruning, §6.1.2.4); there are never more than `max_pairs` (§6.1.2.5); the queue holds
+//! Invariants: pairs are sorted by priority, highest first; no two have the same path, that is base
+//! and remote address (pruning, §6.1.2.4); there are never more than `max_pairs` (§6.1.2.5); the queue holds
 //! each pair at most once. Book: chapter "Checks".
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use tracing::debug;
 
 use crate::pair::{LocalEnd, Pair, PairFoundation, PairId, PairState, RemoteEnd};
+use crate::protocol::Path;
 use crate::role::Role;
 
 /// The pairs of one data stream: there is only one, all media being bundled (RFC 9143).
@@ -60,12 +60,12 @@ impl Checklist {
         self.pairs.iter_mut().find(|pair| pair.id == id)
     }
 
-    pub(crate) fn find(&self, local: SocketAddr, remote: SocketAddr) -> Option<&Pair> {
-        self.pairs.iter().find(|pair| pair.is_between(local, remote))
+    pub(crate) fn find(&self, path: Path) -> Option<&Pair> {
+        self.pairs.iter().find(|pair| pair.path() == path)
     }
 
-    pub(crate) fn find_mut(&mut self, local: SocketAddr, remote: SocketAddr) -> Option<&mut Pair> {
-        self.pairs.iter_mut().find(|pair| pair.is_between(local, remote))
+    pub(crate) fn find_mut(&mut self, path: Path) -> Option<&mut Pair> {
+        self.pairs.iter_mut().find(|pair| pair.path() == path)
     }
 
     /// Adds a pair that is not there yet; `None` if there is no room for it.
@@ -208,6 +208,15 @@ impl Checklist {
         frozen.state() == PairState::Frozen && !self.pairs.iter().any(busy)
     }
 
+    /// The network has changed, or so it seems: what failed may work now.
+    pub(crate) fn retry_failed(&mut self) {
+        for pair in &mut self.pairs {
+            if pair.state() == PairState::Failed {
+                pair.set_state(PairState::Waiting);
+            }
+        }
+    }
+
     /// RFC 8445 §7.2.5.3.3: success on one pair frees the others of its foundation.
     pub(crate) fn unfreeze(&mut self, foundation: PairFoundation) {
         for pair in &mut self.pairs {
@@ -241,13 +250,17 @@ impl Checklist {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
     use crate::candidate::CandidateKind;
+    use crate::pair::Base;
     use crate::priority::Priority;
 
     fn ends(port: u16, priority: u32) -> (LocalEnd, RemoteEnd) {
         let priority = Priority::new(priority);
         let local = LocalEnd {
+            base: Base::Socket,
             address: "192.0.2.1:1".parse().unwrap(),
             priority: Priority::MAX,
             reflexive_priority: Priority::MAX,

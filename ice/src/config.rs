@@ -33,6 +33,9 @@ pub struct Timing {
     /// How long the controlling agent waits for a better pair once it has a valid one
     /// (RFC 8445 §8.1.1 leaves it open).
     pub nomination_wait: Duration,
+    /// The same when the valid pair goes through a relay, which is the last resort and often the
+    /// first to work.
+    pub relay_nomination_wait: Duration,
     /// The mean time between consent checks (RFC 7675 §5.1: 5 s).
     pub consent_interval: Duration,
     /// How long a response gives consent (RFC 7675 §5.1: 30 s).
@@ -51,6 +54,7 @@ impl Default for Timing {
             ta: Duration::from_millis(50),
             rto: Duration::from_millis(500),
             nomination_wait: Duration::from_millis(200),
+            relay_nomination_wait: Duration::from_secs(2),
             consent_interval: Duration::from_secs(5),
             consent_timeout: Duration::from_secs(30),
             disconnected_after: Duration::from_secs(7),

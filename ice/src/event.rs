@@ -10,12 +10,12 @@ use crate::protocol::Path;
 ///        remote credentials     a pair is valid      a pair is nominated
 ///   New ───────────────► Checking ─────────► Connected ─────────► Completed
 ///                            │                   │ ▲                 │ ▲
-///                            │ 39.5 s,           │ │ 7 s silence /   │ │
-///                            │ no pair left      ▼ │ heard again     ▼ │
-///                            │                  ┌─────────────────────┐
+///                            │ 39.5 s,           │ │ 7 s silence or  │ │
+///                            │ no pair left      ▼ │ pair gone /     ▼ │
+///                            │                  ┌─ heard, or another ─┐
 ///                            ▼                  │     Disconnected    │
 ///                         Failed ◄──────────────┴─────────────────────┘
-///                                   consent expired (30 s)
+///                                   consent expired (30 s), or 39.5 s without a pair
 ///
 ///   every state ──close──► Closed
 /// ```
@@ -32,7 +32,9 @@ pub enum ConnectionState {
     /// The nominated pair is selected (RFC 8445 §8.1.2 `Completed`).
     Completed,
     /// Nothing was heard on the selected pair for a while. Consent has not expired: data may be
-    /// sent, and the next packet heard leads back.
+    /// sent, and the next packet heard leads back. Or the selected pair is gone with our address, and
+    /// no other is valid: data has to wait, and what candidates are left are checked for as long as
+    /// at the start.
     Disconnected,
     /// No connectivity was reached (RFC 8863), or consent expired (RFC 7675 §5.1).
     Failed,
@@ -41,6 +43,11 @@ pub enum ConnectionState {
 }
 
 impl ConnectionState {
+    /// Whether there is or was a valid pair.
+    pub(crate) fn is_connected(self) -> bool {
+        matches!(self, Self::Connected | Self::Completed | Self::Disconnected)
+    }
+
     /// Whether the agent is silent for good, or until an ICE restart.
     #[must_use]
     pub fn is_ended(self) -> bool {

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use stun::ServerTransport;
 
+use crate::address::canonical;
 use crate::protocol::Protocol;
 
 /// One way to be reached.
@@ -55,6 +56,41 @@ impl Gathered {
             Self::ServerReflexive { base, .. } => base,
             Self::Relayed { relayed, .. } => relayed,
         }
+    }
+
+    /// The address that is signalled, unless a name stands in its place.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        match *self {
+            Self::ServerReflexive { mapped, .. } => mapped,
+            _ => self.base(),
+        }
+    }
+
+    /// The same with one spelling of its addresses.
+    pub(crate) fn canonical(self) -> Self {
+        match self {
+            Self::Host { protocol, address, name } => {
+                Self::Host { protocol, address: canonical(address), name }
+            }
+            Self::TcpActive { ip } => {
+                Self::TcpActive { ip: canonical(SocketAddr::new(ip, Self::DISCARD)).ip() }
+            }
+            Self::ServerReflexive { base, mapped } => {
+                Self::ServerReflexive { base: canonical(base), mapped: canonical(mapped) }
+            }
+            Self::Relayed { relayed, mapped, transport } => {
+                Self::Relayed { relayed: canonical(relayed), mapped: canonical(mapped), transport }
+            }
+        }
+    }
+
+    /// Whether the two are one way (RFC 8445 §5.1.3: the same base and the same address), whatever
+    /// else is told of it.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.protocol() == other.protocol()
+            && self.base() == other.base()
+            && self.address() == other.address()
     }
 
     /// What packets to and from it are carried by.

@@ -15,6 +15,7 @@ use tracing::debug;
 use crate::candidate::CandidateKind;
 use crate::consent::Consent;
 use crate::priority::{PairPriority, Priority};
+use crate::protocol::{Path, Protocol};
 use crate::role::Role;
 
 /// Names a pair for as long as the agent lives.
@@ -31,6 +32,7 @@ pub(crate) struct PairId(pub(crate) u64);
 ///                           ├──check arrived────┘    │failure             │consent expired
 ///                           │  or 487                ▼                    │
 ///                           └──check arrived────── Failed ◄───────────────┘
+///                              or all else is lost
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PairState {
@@ -82,9 +84,39 @@ pub(crate) struct PairFoundation {
     pub(crate) remote: u32,
 }
 
+/// What kind of base it is: which remote candidates it goes with, and how its packets leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Base {
+    /// A UDP socket.
+    Socket,
+    /// An address from which TCP connections are opened (RFC 6544 §4.1 `active`).
+    Dialer,
+    /// A TCP socket that listens (RFC 6544 §4.1 `passive`).
+    Listener,
+    /// A relayed address.
+    Relay,
+}
+
+impl Base {
+    pub(crate) fn protocol(self) -> Protocol {
+        match self {
+            Self::Socket | Self::Relay => Protocol::Udp,
+            Self::Dialer | Self::Listener => Protocol::Tcp,
+        }
+    }
+
+    pub(crate) fn kind(self) -> CandidateKind {
+        match self {
+            Self::Relay => CandidateKind::Relayed,
+            Self::Socket | Self::Dialer | Self::Listener => CandidateKind::Host,
+        }
+    }
+}
+
 /// What a pair knows of its local candidate, which is always a base (RFC 8445 §6.1.2.4).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LocalEnd {
+    pub(crate) base: Base,
     pub(crate) address: SocketAddr,
     pub(crate) priority: Priority,
     /// What the PRIORITY attribute says: the priority of a peer-reflexive candidate with this base.
@@ -97,6 +129,17 @@ pub(crate) struct RemoteEnd {
     pub(crate) address: SocketAddr,
     pub(crate) priority: Priority,
     pub(crate) kind: CandidateKind,
+}
+
+/// What lies between the two ends, as far as their kinds tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Directness {
+    /// Nothing: both are host candidates.
+    Direct,
+    /// A NAT.
+    Translated,
+    /// A relay.
+    Relayed,
 }
 
 /// Counters of one pair, for statistics.
@@ -181,6 +224,15 @@ impl Pair {
         };
     }
 
+    pub(crate) fn directness(&self) -> Directness {
+        match &self.remote.kind {
+            _ if self.local.base == Base::Relay => Directness::Relayed,
+            CandidateKind::Relayed => Directness::Relayed,
+            CandidateKind::Host => Directness::Direct,
+            _ => Directness::Translated,
+        }
+    }
+
     /// Whether data may be sent on it: it is valid and its consent has not expired (RFC 7675 §5.1).
     pub(crate) fn is_valid(&self, now: Instant) -> bool {
         matches!(self.state, PairState::Succeeded { consent, .. } if consent.holds(now))
@@ -196,8 +248,10 @@ impl Pair {
         self.check_received || matches!(self.state, PairState::Succeeded { .. })
     }
 
-    pub(crate) fn is_between(&self, local: SocketAddr, remote: SocketAddr) -> bool {
-        self.remote.address == remote && self.local.address == local
+    /// The way its packets take, which names it: no two pairs share it (RFC 8445 §6.1.2.4).
+    pub(crate) fn path(&self) -> Path {
+        let (local, remote) = (self.local.address, self.remote.address);
+        Path { protocol: self.local.base.protocol(), local, remote }
     }
 
     pub(crate) fn heard(&mut self, now: Instant) {

@@ -1,11 +1,13 @@
-//! Candidate and pair priorities (RFC 8445 §5.1.2, §6.1.2.3; RFC 8421 for hosts with many addresses).
+//! Candidate and pair priorities (RFC 8445 §5.1.2, §6.1.2.3; RFC 6544 §4.2 for TCP, RFC 8421 for hosts
+//! with many addresses).
 //!
 //! ```text
-//!  31           24 23                             8 7            0
-//! +---------------+--------------------------------+--------------+
-//! | type          | local preference               | 256 −        |
-//! | preference    | (unique among our candidates)  | component ID |
-//! +---------------+--------------------------------+--------------+
+//!  31           24 23       21 20  19 18                 8 7            0
+//! +---------------+-----------+------+--------------------+--------------+
+//! | type          | carrier   | scope| IPv6 and IPv4 take | 256 −        |
+//! | preference    |           |      | turns: 2047, 2046… | component ID |
+//! +---------------+-----------+------+--------------------+--------------+
+//!                 │◄──── local preference, unique ───────►│
 //!
 //! pair priority = 2^32 · MIN(G, D) + 2 · MAX(G, D) + (G > D ? 1 : 0)
 //!                 G: the controlling agent's candidate, D: the controlled agent's
@@ -17,7 +19,11 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use stun::ServerTransport;
+
 use crate::candidate::CandidateKind;
+use crate::gathered::Gathered;
+use crate::protocol::Protocol;
 
 /// The only component: RTP and RTCP share it (RFC 5761), data has never had another.
 pub(crate) const COMPONENT: u16 = 1;
@@ -90,22 +96,47 @@ impl Scope {
     }
 }
 
+/// The highest three bits of the local preference. RFC 6544 §4.2 calls them the direction
+/// preference and gives TCP 6 if it is active and 4 if it is passive; UDP stands above both. A relayed
+/// candidate is always of UDP, and what carries its packets to the server counts in the same way.
+fn carrier_preference(way: &Gathered) -> u16 {
+    match way {
+        Gathered::Host { protocol: Protocol::Udp, .. }
+        | Gathered::ServerReflexive { .. }
+        | Gathered::Relayed { transport: ServerTransport::Udp, .. } => 7,
+        Gathered::TcpActive { .. } | Gathered::Relayed { transport: ServerTransport::Tcp, .. } => 6,
+        Gathered::Relayed { transport: ServerTransport::Tls, .. } => 5,
+        Gathered::Host { protocol: Protocol::Tcp, .. } => 4,
+    }
+}
+
+const CARRIER_DISTANCE: u16 = 1 << 13;
 /// How far apart two scopes are in the local preference: more than the candidates one agent can
 /// have, so the order of addition never outweighs the scope.
-const SCOPE_DISTANCE: u16 = 4096;
+const SCOPE_DISTANCE: u16 = CARRIER_DISTANCE / 4;
 
-/// The local preference of a new candidate at `address`, given those we `have`: unique, as RFC 8445
-/// §5.1.2.1 demands.
+/// The local preference of a new candidate, given those we `have`: unique among candidates of one
+/// type, as RFC 8445 §5.1.2.1 demands.
 ///
 /// IPv6 and IPv4 take turns, IPv6 first, so that one family being broken costs one check and not all
 /// of them (RFC 8421 §4). Loopback and link-local addresses come last: they reach the fewest peers,
 /// and a peer they do reach is usually reachable by a better address too.
-pub(crate) fn local_preference(address: IpAddr, have: impl IntoIterator<Item = IpAddr>) -> u16 {
-    let scope = Scope::of(address);
-    let kin = |other: &IpAddr| Scope::of(*other) == scope && other.is_ipv4() == address.is_ipv4();
+pub(crate) fn local_preference<'a>(
+    way: &Gathered,
+    have: impl IntoIterator<Item = &'a Gathered>,
+) -> u16 {
+    let address = way.address().ip();
+    let (carrier, scope) = (carrier_preference(way), Scope::of(address));
+    let kin = |other: &&Gathered| {
+        let ip = other.address().ip();
+        std::mem::discriminant(*other) == std::mem::discriminant(way)
+            && carrier_preference(other) == carrier
+            && Scope::of(ip) == scope
+            && ip.is_ipv4() == address.is_ipv4()
+    };
     let turn = 2 * have.into_iter().filter(kin).count() + usize::from(address.is_ipv4());
     let turn = u16::try_from(turn).unwrap_or(u16::MAX).min(SCOPE_DISTANCE - 1);
-    scope as u16 * SCOPE_DISTANCE + (SCOPE_DISTANCE - 1 - turn)
+    carrier * CARRIER_DISTANCE + scope as u16 * SCOPE_DISTANCE + (SCOPE_DISTANCE - 1 - turn)
 }
 
 /// The priority of a pair (RFC 8445 §6.1.2.3): both agents order their pairs alike.
@@ -132,6 +163,8 @@ impl PairPriority {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
 
     #[test]
@@ -161,8 +194,8 @@ mod tests {
 
     #[test]
     fn rfc_8421_families_take_turns_and_scopes_are_ordered() {
-        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-        let mut have = Vec::new();
+        let host = |text: &str| Gathered::from(SocketAddr::new(text.parse().unwrap(), 1));
+        let mut have: Vec<Gathered> = Vec::new();
         let mut preferences = Vec::new();
         for text in [
             "fe80::1",
@@ -174,8 +207,8 @@ mod tests {
             "fd00::1",
             "::1",
         ] {
-            preferences.push((local_preference(ip(text), have.iter().copied()), text));
-            have.push(ip(text));
+            preferences.push((local_preference(&host(text), &have), text));
+            have.push(host(text));
         }
         preferences.sort_unstable_by(|one, other| other.cmp(one));
         let order: Vec<&str> = preferences.iter().map(|(_, text)| *text).collect();
@@ -184,5 +217,31 @@ mod tests {
         assert_eq!(order[4..], ["fd00::1", "::1", "127.0.0.1", "fe80::1"]);
         preferences.dedup_by_key(|(preference, _)| *preference);
         assert_eq!(preferences.len(), 8, "unique");
+    }
+
+    #[test]
+    fn rfc_6544_section_4_2_udp_before_active_before_passive() {
+        let address: SocketAddr = "[2001:db8::1]:5000".parse().unwrap();
+        let host = |protocol| Gathered::Host { protocol, address, name: None };
+        let preference = |way: &Gathered| local_preference(way, []);
+        assert_eq!(preference(&host(Protocol::Udp)), u16::MAX);
+        let active = Gathered::TcpActive { ip: address.ip() };
+        assert_eq!(preference(&active), 6 * (1 << 13) + 8191);
+        assert_eq!(preference(&host(Protocol::Tcp)), 4 * (1 << 13) + 8191);
+    }
+
+    #[test]
+    fn a_relay_reached_by_udp_comes_before_tcp_and_tls() {
+        let at = |text: &str| text.parse().unwrap();
+        let relay = |transport| {
+            let way = Gathered::Relayed {
+                relayed: at("192.0.2.9:1"),
+                mapped: at("192.0.2.8:1"),
+                transport,
+            };
+            local_preference(&way, [])
+        };
+        assert!(relay(ServerTransport::Udp) > relay(ServerTransport::Tcp));
+        assert!(relay(ServerTransport::Tcp) > relay(ServerTransport::Tls));
     }
 }

@@ -6,12 +6,17 @@ use std::time::Duration;
 use crate::candidate::CandidateKind;
 use crate::pair::{Counters, Nomination, Pair, PairState};
 use crate::priority::PairPriority;
+use crate::protocol::Protocol;
 
 /// One pair of the checklist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PairStats {
+    /// What carries its packets.
+    pub protocol: Protocol,
     /// Our base.
     pub local: SocketAddr,
+    /// What our base is: `Host` or `Relayed`.
+    pub local_kind: CandidateKind,
     /// The peer's address.
     pub remote: SocketAddr,
     /// How the remote candidate was learnt.
@@ -31,7 +36,9 @@ pub struct PairStats {
 impl PairStats {
     pub(crate) fn new(pair: &Pair, selected: bool) -> Self {
         Self {
+            protocol: pair.path().protocol,
             local: pair.local.address,
+            local_kind: pair.local.base.kind(),
             remote: pair.remote.address,
             remote_kind: pair.remote.kind.clone(),
             state: pair.state(),
@@ -46,8 +53,12 @@ impl PairStats {
 /// The pair data goes on (RFC 8445 §12.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SelectedPair {
+    /// What carries its packets.
+    pub protocol: Protocol,
     /// Our base: the address to send from.
     pub local: SocketAddr,
+    /// What our base is: `Host` or `Relayed`.
+    pub local_kind: CandidateKind,
     /// The address to send to.
     pub remote: SocketAddr,
     /// How the remote candidate was learnt.
@@ -61,7 +72,9 @@ pub struct SelectedPair {
 impl SelectedPair {
     pub(crate) fn new(pair: &Pair) -> Self {
         Self {
+            protocol: pair.path().protocol,
             local: pair.local.address,
+            local_kind: pair.local.base.kind(),
             remote: pair.remote.address,
             remote_kind: pair.remote.kind.clone(),
             nominated: pair.nomination == Nomination::Nominated,

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::pacer::Pacer;
 use crate::pair::PairId;
+use crate::protocol::{Path, Protocol};
 
 /// Credentials, candidates of the peer, pairs, and what came of them.
 #[derive(Debug)]
@@ -77,12 +78,17 @@ pub(super) enum Patience {
 }
 
 impl Remote {
-    pub(super) fn has_early_check(&self, local: SocketAddr, remote: SocketAddr) -> bool {
+    pub(super) fn has_early_check(&self, path: Path) -> bool {
         match self {
-            Self::Unknown { early } => {
-                early.iter().any(|check| (check.local, check.remote) == (local, remote))
-            }
+            Self::Unknown { early } => early.iter().any(|check| check.path == path),
             Self::Known { .. } => false,
+        }
+    }
+
+    /// What came to a base that is no more cannot be followed up.
+    pub(super) fn forget_early_checks_at(&mut self, protocol: Protocol, base: SocketAddr) {
+        if let Self::Unknown { early } = self {
+            early.retain(|check| (check.path.protocol, check.path.local) != (protocol, base));
         }
     }
 
@@ -98,6 +104,7 @@ impl Remote {
 /// A candidate the peer signalled, at an address that can be used.
 #[derive(Debug)]
 pub(super) struct RemoteCandidate {
+    pub(super) protocol: Protocol,
     pub(super) address: SocketAddr,
     pub(super) candidate: Candidate,
     pub(super) foundation: u32,
@@ -128,9 +135,8 @@ pub(super) enum Conclusion {
 #[derive(Debug)]
 pub(super) struct Selected {
     pub(super) pair: PairId,
-    /// The pair's base and remote address, here again because every datagram is compared with them.
-    pub(super) local: SocketAddr,
-    pub(super) remote: SocketAddr,
+    /// The pair's path, here again because every datagram is compared with it.
+    pub(super) path: Path,
     /// When to ask for consent again (RFC 7675 §5.1).
     pub(super) consent_check_at: Instant,
 }

@@ -10,7 +10,6 @@
 //! Invariant: whoever does not know our password gets no answer and leaves no trace.
 //! Book: chapter "Checks".
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use stun::{Attribute, Message};
@@ -23,6 +22,7 @@ use crate::credentials::is_ufrag;
 use crate::error::Error;
 use crate::pair::{Nomination, PairId, PairState};
 use crate::priority::Priority;
+use crate::protocol::Path;
 use crate::role::Role;
 
 /// Checks remembered until the peer's credentials are known. Whoever sends them knows our password;
@@ -32,8 +32,7 @@ const MAX_EARLY_CHECKS: usize = 16;
 /// An authenticated check, as far as it matters later.
 #[derive(Debug)]
 pub(super) struct ReceivedCheck {
-    pub(super) local: SocketAddr,
-    pub(super) remote: SocketAddr,
+    pub(super) path: Path,
     pub(super) remote_ufrag: String,
     priority: Priority,
     use_candidate: bool,
@@ -44,8 +43,7 @@ impl Agent {
     pub(super) fn handle_request(
         &mut self,
         now: Instant,
-        local: SocketAddr,
-        remote: SocketAddr,
+        path: Path,
         request: &Message,
     ) -> Result<(), Error> {
         // ANCHOR: request
@@ -53,25 +51,24 @@ impl Agent {
         request.verify(&self.generation.key)?;
 
         if let Some(refusal) = Message::refuse_unknown(request) {
-            self.push_response(local, remote, &refusal);
+            self.push_response(path, &refusal);
             return Ok(());
         }
         match self.judge_roles(request) {
             Verdict::Agreed => {}
             Verdict::SwitchTo(role) => self.switch_role(now, role),
             Verdict::Refuse(code) => {
-                debug!(%remote, code = code.number(), "check refused");
-                self.push_response(local, remote, &Message::error(request, code.into()));
+                debug!(remote = %path.remote, code = code.number(), "check refused");
+                self.push_response(path, &Message::error(request, code.into()));
                 return Ok(());
             }
         }
-        trace!(%local, %remote, use_candidate = request.use_candidate(), "check received");
-        let response = Message::success(request).with(Attribute::XorMappedAddress(remote));
-        self.push_response(local, remote, &response);
+        trace!(?path, use_candidate = request.use_candidate(), "check received");
+        let response = Message::success(request).with(Attribute::XorMappedAddress(path.remote));
+        self.push_response(path, &response);
 
         let check = ReceivedCheck {
-            local,
-            remote,
+            path,
             remote_ufrag,
             // The attribute is mandatory (RFC 8445 §7.1.1); without it nothing good can be said.
             priority: request.priority().map_or(Priority::MIN, Priority::new),
@@ -101,7 +98,7 @@ impl Agent {
 
     /// What a check does beyond its answer (RFC 8445 §7.3.1.3 to §7.3.1.5).
     pub(super) fn follow_up(&mut self, now: Instant, check: &ReceivedCheck) {
-        let Some(id) = self.pair_of_check(check.local, check.remote, check.priority) else {
+        let Some(id) = self.pair_of_check(check.path, check.priority) else {
             return;
         };
         // Only the controlling agent nominates (§7.3.1.5).
@@ -143,8 +140,7 @@ impl Agent {
 /// One entry for each path; a nomination is not forgotten when a plain check follows it.
 fn remember(early: &mut Vec<ReceivedCheck>, check: ReceivedCheck) {
     let same = |known: &&mut ReceivedCheck| {
-        (known.local, known.remote) == (check.local, check.remote)
-            && known.remote_ufrag == check.remote_ufrag
+        known.path == check.path && known.remote_ufrag == check.remote_ufrag
     };
     if let Some(known) = early.iter_mut().find(same) {
         known.use_candidate |= check.use_candidate;
@@ -152,6 +148,6 @@ fn remember(early: &mut Vec<ReceivedCheck>, check: ReceivedCheck) {
     } else if early.len() < MAX_EARLY_CHECKS {
         early.push(check);
     } else {
-        debug!(remote = %check.remote, "too many early checks");
+        debug!(remote = %check.path.remote, "too many early checks");
     }
 }

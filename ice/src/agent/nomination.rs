@@ -17,11 +17,10 @@ use std::time::{Duration, Instant};
 use tracing::debug;
 
 use super::Agent;
-use super::generation::{Conclusion, Selected};
-use crate::candidate::CandidateKind;
+use super::generation::{Conclusion, Patience, Remote, Selected};
+use crate::check::Purpose;
 use crate::event::Event;
-use crate::pair::{Nomination, Pair, PairId, PairState};
-use crate::protocol::Path;
+use crate::pair::{Directness, Nomination, Pair, PairId, PairState};
 use crate::role::Role;
 
 /// Silence after which a nominated pair no longer stands against a nomination of lower priority.
@@ -69,14 +68,33 @@ impl Agent {
             self.generation.conclusion = Conclusion::Searching;
             return;
         };
-        // Both ends are addresses of the machines themselves: no path is more direct.
-        let direct = best.remote.kind == CandidateKind::Host;
-        if direct || !self.generation.checklist.better_is_pending(best) {
-            let id = best.id;
-            self.request_nomination(now, id);
-        } else if self.generation.conclusion == Conclusion::Searching {
-            let until = now + self.config.timing.nomination_wait;
-            self.generation.conclusion = Conclusion::Choosing { until };
+        let id = best.id;
+        match self.wait_for_better(best) {
+            None => self.request_nomination(now, id),
+            Some(wait) => {
+                let until = match self.generation.conclusion {
+                    Conclusion::Choosing { until } => until.min(now + wait),
+                    _ => now + wait,
+                };
+                self.generation.conclusion = Conclusion::Choosing { until };
+            }
+        }
+    }
+
+    /// How long a better pair than `best` may still be waited for; `None` if there will be none.
+    ///
+    /// A check that is never answered takes 39.5 seconds to fail, so the wait must be bounded. It costs
+    /// little, for data goes on the best valid pair meanwhile. A relayed pair is usually the first to
+    /// work, because a relay needs no hole in a NAT; the holes take both sides' checks, of which the
+    /// first ones are lost, so it waits for as long as two retransmissions.
+    fn wait_for_better(&self, best: &Pair) -> Option<Duration> {
+        let pending = self.generation.checklist.better_is_pending(best);
+        match best.directness() {
+            // Both ends are addresses of the machines themselves: no path is more direct.
+            Directness::Direct => None,
+            Directness::Translated => pending.then_some(self.config.timing.nomination_wait),
+            Directness::Relayed => (pending || !self.generation.end_of_candidates)
+                .then_some(self.config.timing.relay_nomination_wait),
         }
     }
 
@@ -150,15 +168,60 @@ impl Agent {
             return;
         }
         let Some(pair) = self.generation.checklist.get(id) else { return };
-        let (local, remote) = (pair.local.address, pair.remote.address);
+        let path = pair.path();
         // A pair that has waited in reserve may have little consent left.
         let fresh = matches!(pair.state(), PairState::Succeeded { consent, .. }
             if consent.holds(now + self.config.timing.consent_timeout / 2));
         let wait = self.next_consent_interval();
         let consent_check_at = if fresh { now + wait } else { now };
-        debug!(%local, %remote, "selected");
-        self.generation.selected = Some(Selected { pair: id, local, remote, consent_check_at });
-        self.push_event(Event::Selected(Path::udp(local, remote)));
+        debug!(?path, "selected");
+        self.generation.selected = Some(Selected { pair: id, path, consent_check_at });
+        self.push_event(Event::Selected(path));
+    }
+
+    /// Nobody answered our nominating check, on a pair whose consent may live all the same: the peer is
+    /// there and was unlucky, so it is asked again.
+    pub(super) fn nomination_unanswered(&mut self, now: Instant, id: PairId) {
+        match self.generation.checklist.get_mut(id) {
+            Some(pair) if pair.is_valid(now) => pair.nomination = Nomination::None,
+            _ => return self.check_failed(now, id, Purpose::Nomination),
+        }
+        if self.generation.conclusion == Conclusion::Nominating(id) {
+            self.generation.conclusion = Conclusion::Searching;
+        }
+        self.consider_nomination(now);
+    }
+
+    /// Pairs went with their base.
+    pub(super) fn pairs_were_removed(&mut self, now: Instant) {
+        let gone = |id| self.generation.checklist.get(id).is_none();
+        if matches!(self.generation.conclusion, Conclusion::Nominating(id) if gone(id)) {
+            self.generation.conclusion = Conclusion::Searching;
+        }
+        if self.generation.selected.as_ref().is_some_and(|selected| gone(selected.pair)) {
+            self.selection_lost(now);
+        }
+        self.consider_nomination(now);
+    }
+
+    /// There is nothing any more where data went: another valid pair takes over, or the search begins
+    /// anew, with all candidates and the whole of the PAC timer (RFC 8863 §4), for what was not needed
+    /// or did not work before may work now. Until then the agent is disconnected.
+    pub(super) fn selection_lost(&mut self, now: Instant) {
+        self.generation.selected = None;
+        if self.fall_back(now) {
+            return;
+        }
+        if let Some(id) = self.generation.checklist.best_valid(now).map(|pair| pair.id) {
+            return self.take_over(now, id);
+        }
+        let generation = &mut self.generation;
+        generation.conclusion = Conclusion::Searching;
+        generation.checklist.retry_failed();
+        if let Remote::Known { patience, .. } = &mut generation.remote {
+            *patience = Patience::Until(now + self.config.timing.patience);
+        }
+        self.form_pairs();
     }
 
     /// The selected pair is silent or invalid: take a valid one on which the peer is heard, as after
@@ -177,11 +240,15 @@ impl Agent {
             .find(|pair| pair.silence(now).is_some_and(|silence| silence < limit))
             .map(|pair| pair.id);
         let Some(id) = alternative else { return false };
-        debug!(pair = id.0, "the selected pair is silent: falling back");
+        self.take_over(now, id);
+        true
+    }
+
+    fn take_over(&mut self, now: Instant, id: PairId) {
+        debug!(pair = id.0, "falling back");
         match self.role {
             Role::Controlling => self.request_nomination(now, id),
             Role::Controlled => self.select(now, id),
         }
-        true
     }
 }

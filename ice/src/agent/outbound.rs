@@ -15,7 +15,7 @@ use crate::check::{Check, Purpose};
 use crate::consent;
 use crate::pacer::Urgency;
 use crate::pair::{Nomination, Pair, PairId, PairState};
-use crate::protocol::Protocol;
+use crate::protocol::Path;
 use crate::role::Role;
 
 /// How often a check is sent in all (RFC 8489 §6.2.1 Rc).
@@ -119,8 +119,7 @@ impl Agent {
                         pair.counters.requests_sent += 1;
                     }
                 }
-                let (local, remote) = (pair.local.address, pair.remote.address);
-                let protocol = Protocol::Udp;
+                let Path { protocol, local, remote } = pair.path();
                 return Some(Transmit { protocol, local, remote, payload });
             }
         }
@@ -132,9 +131,8 @@ impl Agent {
         for check in self.generation.checks.handle_timeout(now) {
             match check.purpose {
                 Purpose::Consent => {}
-                Purpose::Connectivity | Purpose::Nomination => {
-                    self.check_failed(now, check.pair, check.purpose);
-                }
+                Purpose::Connectivity => self.check_failed(now, check.pair, check.purpose),
+                Purpose::Nomination => self.nomination_unanswered(now, check.pair),
             }
         }
     }

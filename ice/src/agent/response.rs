@@ -22,14 +22,14 @@ use crate::check::{Check, Purpose};
 use crate::consent::Consent;
 use crate::error::Error;
 use crate::pair::{Nomination, PairId, PairState};
+use crate::protocol::Path;
 use crate::role::Role;
 
 impl Agent {
     pub(super) fn handle_response(
         &mut self,
         now: Instant,
-        local: SocketAddr,
-        remote: SocketAddr,
+        path: Path,
         response: Message,
     ) -> Result<(), Error> {
         let Remote::Known { key, .. } = &self.generation.remote else {
@@ -39,7 +39,7 @@ impl Agent {
         let check = self.generation.checks.find(id).ok_or(Error::UnknownTransaction)?;
         let (pair, purpose) = (check.pair, check.purpose);
         let pair = self.generation.checklist.get(pair).ok_or(Error::UnknownTransaction)?;
-        if !pair.is_between(local, remote) {
+        if pair.path() != path {
             // A stranger's answer must not even fail the pair.
             response.verify(key)?;
             let (id, in_progress) = (pair.id, pair.state() == PairState::InProgress);
@@ -56,7 +56,7 @@ impl Agent {
         match check.transaction.poll_event() {
             Some(StunEvent::Closed(Outcome::Success(message))) => {
                 // Without an address the answer is useless, but it is authentic: the peer is there.
-                let mapped = message.xor_mapped_address().unwrap_or(local);
+                let mapped = message.xor_mapped_address().unwrap_or(path.local);
                 self.check_succeeded(now, &check, mapped);
             }
             Some(StunEvent::Closed(Outcome::Refused(message))) => {
@@ -140,8 +140,8 @@ impl Agent {
             generation.conclusion = Conclusion::Searching;
         }
         let was_selected = generation.selected.as_ref().is_some_and(|selected| selected.pair == id);
-        if was_selected && !self.fall_back(now) {
-            self.generation.selected = None;
+        if was_selected {
+            self.selection_lost(now);
         }
         self.consider_nomination(now);
     }

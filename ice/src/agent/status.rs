@@ -51,6 +51,9 @@ impl Agent {
                 debug!(end_of_candidates = self.generation.end_of_candidates, "no connectivity");
                 ConnectionState::Failed
             }
+            // It was connected, and lost what it had selected: a candidate that comes late or an ICE
+            // restart may help.
+            Remote::Known { .. } if self.state.is_connected() => ConnectionState::Disconnected,
             Remote::Known { .. } => ConnectionState::Checking,
         }
     }
