@@ -25,6 +25,7 @@
 //! # Ok::<(), stun::Error>(())
 //! ```
 
+pub mod behaviour;
 mod credentials;
 mod transaction;
 pub mod turn;

@@ -278,7 +278,7 @@ fn row_18_a_strangers_checks_get_no_answer_and_change_nothing() {
     let before = (pair.right.sent, pair.right.selected_pair(), pair.right.pair_stats().count());
     for payload in attempts {
         let source = address("203.0.113.66:666");
-        let accepted = pair.inject(Datagram { source, destination: address(RIGHT), payload });
+        let accepted = pair.inject(Datagram::udp(source, address(RIGHT), payload));
         assert!(!accepted);
     }
     let after = (pair.right.sent, pair.right.selected_pair(), pair.right.pair_stats().count());

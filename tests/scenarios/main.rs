@@ -13,6 +13,7 @@ mod channel;
 mod dtls;
 mod ice;
 mod media;
+mod network;
 mod peer;
 mod sctp;
 mod security;

@@ -275,7 +275,7 @@ fn row_9_what_comes_from_an_address_without_checks_reaches_nobody() {
     for payload in first_octets {
         let source = address("203.0.113.66:666");
         let first = payload.first().copied();
-        let accepted = pair.inject(Datagram { source, destination: address(RIGHT), payload });
+        let accepted = pair.inject(Datagram::udp(source, address(RIGHT), payload));
         assert!(!accepted, "first octet {first:?}");
     }
     assert_eq!((pair.right.sent, pair.right.events.len()), (sent, events), "no answer, no news");
@@ -318,7 +318,7 @@ fn a_strangers_datagrams_at_any_phase_change_nothing() {
             for index in 0..if disturbed { 3 } else { 0 } {
                 let payload = recorded[(step * 3 + index) % recorded.len()].clone();
                 let (to_left, to_right) = (address(LEFT), address(RIGHT));
-                let datagram = Datagram { source, destination: to_left, payload };
+                let datagram = Datagram::udp(source, to_left, payload);
                 assert!(Endpoint::handle_datagram(&mut **left, now, datagram.clone()).is_err());
                 let datagram = Datagram { destination: to_right, ..datagram };
                 assert!(Endpoint::handle_datagram(&mut **right, now, datagram).is_err());
@@ -362,7 +362,7 @@ fn row_39_forged_datagrams_from_the_right_address_harm_nothing() {
     for payload in forged {
         let payload = Bytes::from_static(payload);
         let (source, destination) = (address(LEFT), address(RIGHT));
-        pair.inject(Datagram { source, destination, payload });
+        pair.inject(Datagram::udp(source, destination, payload));
     }
     echo_again(&mut pair, channel);
     assert_eq!(closed(&pair.right), None);

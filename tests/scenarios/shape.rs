@@ -82,10 +82,10 @@ fn noise_at_every_step<L: Endpoint, R: Endpoint>(
     let disturbed = trace(pair(), |now, left, right| {
         for _ in 0..3 {
             let payload = noise(&mut rng);
-            let datagram = Datagram { source: right_host, destination: left_host, payload };
+            let datagram = Datagram::udp(right_host, left_host, payload);
             let _ = Endpoint::handle_datagram(&mut **left, now, datagram.clone());
-            let Datagram { source, destination, payload } = datagram;
-            let datagram = Datagram { source: destination, destination: source, payload };
+            let Datagram { source, destination, payload, .. } = datagram;
+            let datagram = Datagram::udp(destination, source, payload);
             let _ = Endpoint::handle_datagram(&mut **right, now, datagram);
         }
     });

@@ -4,6 +4,7 @@
 //! alone. Here the convention is put to the proof: one implementation a layer, none of them more than
 //! a change of types, and the simulator runs them all.
 
+mod answering;
 mod layers;
 mod responder;
 
@@ -13,26 +14,42 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use bytes::Bytes;
+use ice::Protocol;
 
+pub use answering::Answering;
 pub use responder::Responder;
 
-/// A datagram on the simulated network.
+/// A datagram on the simulated network, or a piece of what a TCP connection carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Datagram {
+    /// Of TCP the network brings every piece, once and in order, until the link is down.
+    pub protocol: Protocol,
     /// Where it came from.
     pub source: SocketAddr,
     /// Where it goes.
     pub destination: SocketAddr,
-    /// The UDP payload.
+    /// The payload of UDP or TCP.
     pub payload: Bytes,
 }
 
 impl Datagram {
+    /// A datagram.
+    #[must_use]
+    pub fn udp(source: SocketAddr, destination: SocketAddr, payload: Bytes) -> Self {
+        Self { protocol: Protocol::Udp, source, destination, payload }
+    }
+
+    /// A piece of a TCP connection between two addresses.
+    #[must_use]
+    pub fn tcp(source: SocketAddr, destination: SocketAddr, payload: Bytes) -> Self {
+        Self { protocol: Protocol::Tcp, source, destination, payload }
+    }
+
     /// A packet of a layer that knows no addresses.
     #[must_use]
     pub fn without_addresses(payload: Bytes) -> Self {
         let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        Self { source: nowhere, destination: nowhere, payload }
+        Self::udp(nowhere, nowhere, payload)
     }
 }
 
@@ -61,4 +78,28 @@ pub trait Endpoint {
 
     /// When to call [`Endpoint::handle_timeout`]; `None`: nothing is pending.
     fn poll_timeout(&self) -> Option<Instant>;
+}
+
+impl<E: Endpoint + ?Sized> Endpoint for Box<E> {
+    type Event = E::Event;
+
+    fn handle_datagram(&mut self, now: Instant, datagram: Datagram) -> Result<(), Box<dyn Error>> {
+        (**self).handle_datagram(now, datagram)
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        (**self).handle_timeout(now);
+    }
+
+    fn poll_transmit(&mut self, now: Instant) -> Option<Datagram> {
+        (**self).poll_transmit(now)
+    }
+
+    fn poll_event(&mut self) -> Option<E::Event> {
+        (**self).poll_event()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        (**self).poll_timeout()
+    }
 }

@@ -19,4 +19,4 @@ pub mod endpoint;
 pub mod judge;
 pub mod sim;
 
-pub use endpoint::{Datagram, Endpoint};
+pub use endpoint::{Answering, Datagram, Endpoint};

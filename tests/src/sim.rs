@@ -1,4 +1,5 @@
-//! The simulator: two endpoints, one virtual clock, a seeded link between them.
+//! The simulator: two endpoints ([`Pair`]) or several hosts, servers and NATs ([`Network`]), one
+//! virtual clock, seeded links between them.
 //!
 //! ```text
 //!   left ──poll_transmit──► nat ──► link ──handle_datagram──► right
@@ -12,14 +13,19 @@
 //! Book: "Testing".
 
 mod link;
+mod log;
 mod nat;
+mod network;
 mod pair;
+mod side;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 pub use link::Link;
 pub use nat::Nat;
-pub use pair::{Pair, Side};
+pub use network::{INTERNET, Network, Node, Place, Server};
+pub use pair::Pair;
+pub use side::Side;
 
 /// Runs `scenario` with the seeds 0 to `count`; when one fails, prints the line that repeats it.
 ///

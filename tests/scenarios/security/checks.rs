@@ -81,7 +81,7 @@ fn row_19_forged_answers_to_real_checks_fail_nothing() {
             for answer in answers {
                 for payload in [answer.encode(None), answer.encode(Some(&wrong))] {
                     let (source, destination) = (address(LEFT), address(RIGHT));
-                    let datagram = Datagram { source, destination, payload };
+                    let datagram = Datagram::udp(source, destination, payload);
                     assert!(Endpoint::handle_datagram(&mut **victim, now, datagram).is_err());
                     forged += 1;
                 }
@@ -201,7 +201,7 @@ fn row_30_after_a_restart_the_old_credentials_are_dead() {
     for source in [LEFT, STRANGER] {
         let payload = check(&mut rng, &format!("{ours}:{theirs}")).encode(Some(&key));
         let (source, destination) = (address(source), address(RIGHT));
-        assert!(!pair.inject(Datagram { source, destination, payload }));
+        assert!(!pair.inject(Datagram::udp(source, destination, payload)));
     }
     assert_eq!(closed(&pair.right), None);
 }

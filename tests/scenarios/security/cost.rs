@@ -27,7 +27,7 @@ const NOISE: Duration = Duration::from_micros(300);
 fn time(call: &mut Call, source: &str, payload: Bytes) -> Duration {
     let now = call.pair.now();
     let (source, destination) = (address(source), address(RIGHT));
-    let datagram = Datagram { source, destination, payload };
+    let datagram = Datagram::udp(source, destination, payload);
     let victim = call.victim();
     let start = Instant::now();
     let _ = Endpoint::handle_datagram(victim, now, datagram);

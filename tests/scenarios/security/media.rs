@@ -177,7 +177,7 @@ fn row_61_media_before_the_answer_or_before_the_keys_is_dropped() {
         rng.fill_bytes(&mut octets);
         (octets[0], octets[1]) = (0x80, [111, 96, 200, 206][rng.random_range(0..4)]);
         let (source, destination) = (address(source), address(RIGHT));
-        Datagram { source, destination, payload: Bytes::copy_from_slice(&octets) }
+        Datagram::udp(source, destination, Bytes::copy_from_slice(&octets))
     };
     let now = std::time::Instant::now();
     let mut victim = Connection::new(now, Config::default(), StdRng::seed_from_u64(5)).unwrap();

@@ -83,7 +83,7 @@ fn fragment(message_seq: u16, offset: u32, length: usize, number: u64) -> Bytes 
 
 fn give(victim: &mut Connection, now: Instant, source: &str, payload: Bytes) {
     let (source, destination) = (address(source), address(RIGHT));
-    let _ = Endpoint::handle_datagram(victim, now, Datagram { source, destination, payload });
+    let _ = Endpoint::handle_datagram(victim, now, Datagram::udp(source, destination, payload));
     while victim.poll_transmit(now).is_some() {}
 }
 

@@ -191,7 +191,7 @@ impl Rogue {
     /// A datagram as it is.
     pub(super) fn say_raw(&mut self, payload: impl Into<Bytes>) {
         let (source, destination) = (self.local, self.remote);
-        self.outbox.push_back(Datagram { source, destination, payload: payload.into() });
+        self.outbox.push_back(Datagram::udp(source, destination, payload.into()));
     }
 
     /// The next TSN, which is then spent.
@@ -274,7 +274,7 @@ impl Endpoint for Rogue {
     fn handle_datagram(&mut self, now: Instant, datagram: Datagram) -> Result<(), Box<dyn Error>> {
         self.overhear(&datagram.payload);
         if stun::is_stun(&datagram.payload) {
-            let Datagram { source, destination, payload } = &datagram;
+            let Datagram { source, destination, payload, .. } = &datagram;
             let datagram = ice::Datagram::udp(*destination, *source, payload);
             if self.answers_checks {
                 self.agent.handle_datagram(now, datagram)?;
@@ -310,7 +310,7 @@ impl Endpoint for Rogue {
         while self.agent.poll_event().is_some() {}
         if let Some(ice::Transmit { local, remote, payload, .. }) = self.agent.poll_transmit(now) {
             self.overhear(&payload);
-            let datagram = Datagram { source: local, destination: remote, payload };
+            let datagram = Datagram::udp(local, remote, payload);
             if self.answers_checks {
                 return Some(datagram);
             }
@@ -414,7 +414,7 @@ impl Call {
     /// A datagram to the victim from an address; whether it was taken.
     pub(super) fn inject(&mut self, source: &str, payload: impl Into<Bytes>) -> bool {
         let (source, destination) = (address(source), address(RIGHT));
-        self.pair.inject(Datagram { source, destination, payload: payload.into() })
+        self.pair.inject(Datagram::udp(source, destination, payload.into()))
     }
 
     /// What the victim's association said since the last call, after a moment for delayed SACKs.

@@ -123,7 +123,7 @@ impl OnWire {
             tokio::time::timeout(Duration::from_millis(5), self.socket.recv_from(&mut buffer));
         if let Ok(Ok((length, source))) = received.await {
             let payload = Bytes::copy_from_slice(&buffer[..length]);
-            let datagram = Datagram { source, destination: self.local, payload };
+            let datagram = Datagram::udp(source, self.local, payload);
             let _ = self.rogue.handle_datagram(Instant::now(), datagram);
         }
     }

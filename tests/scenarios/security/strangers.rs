@@ -51,7 +51,7 @@ fn disturbed(role: dtls::Role, seed: u64, source: &str) -> Call {
             let [one, other] = [0, 1].map(|_| &overheard[rng.random_range(0..overheard.len())]);
             let payload = mutated(&mut rng, one, other);
             let (source, destination) = (address(source), address(RIGHT));
-            let datagram = Datagram { source, destination, payload };
+            let datagram = Datagram::udp(source, destination, payload);
             let _ = Endpoint::handle_datagram(&mut **victim, now, datagram);
         }
     });
@@ -125,7 +125,7 @@ fn row_04_a_hundred_thousand_datagrams_of_garbage() {
         let peers = index % 2 == 0 && !(20..64).contains(&octets[0]);
         let source = address(if peers { LEFT } else { STRANGER });
         let payload = Bytes::copy_from_slice(&octets);
-        let datagram = Datagram { source, destination, payload };
+        let datagram = Datagram::udp(source, destination, payload);
         let victim = call.victim();
         assert!(Endpoint::handle_datagram(victim, now, datagram).is_err());
         assert!(victim.poll_transmit(now).is_none());

@@ -43,14 +43,15 @@ impl Endpoint for ice::Agent {
     one_shape!(ice::Event);
 
     fn handle_datagram(&mut self, now: Instant, datagram: Datagram) -> Result<(), Box<dyn Error>> {
-        let Datagram { source, destination, payload } = &datagram;
-        let datagram = ice::Datagram::udp(*destination, *source, payload);
+        let Datagram { protocol, source, destination, payload } = &datagram;
+        let datagram =
+            ice::Datagram { protocol: *protocol, local: *destination, remote: *source, payload };
         Ok(self.handle_datagram(now, datagram)?)
     }
 
     fn poll_transmit(&mut self, now: Instant) -> Option<Datagram> {
-        let ice::Transmit { local, remote, payload, .. } = self.poll_transmit(now)?;
-        Some(Datagram { source: local, destination: remote, payload })
+        let ice::Transmit { protocol, local, remote, payload } = self.poll_transmit(now)?;
+        Some(Datagram { protocol, source: local, destination: remote, payload })
     }
 }
 
@@ -94,14 +95,14 @@ impl Endpoint for peer::Connection {
     one_shape!(peer::Event);
 
     fn handle_datagram(&mut self, now: Instant, datagram: Datagram) -> Result<(), Box<dyn Error>> {
-        let Datagram { source, destination, payload } = datagram;
+        let Datagram { protocol, source, destination, payload } = datagram;
         let payload = BytesMut::from(payload);
-        let datagram = peer::Datagram::udp(destination, source, payload);
+        let datagram = peer::Datagram { protocol, local: destination, remote: source, payload };
         Ok(self.handle_datagram(now, datagram)?)
     }
 
     fn poll_transmit(&mut self, now: Instant) -> Option<Datagram> {
-        let peer::Transmit { local, remote, payload, .. } = self.poll_transmit(now)?;
-        Some(Datagram { source: local, destination: remote, payload })
+        let peer::Transmit { protocol, local, remote, payload } = self.poll_transmit(now)?;
+        Some(Datagram { protocol, source: local, destination: remote, payload })
     }
 }

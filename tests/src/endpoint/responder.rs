@@ -45,6 +45,7 @@ impl Endpoint for Responder {
         if self.outbox.len() < MAX_OUTBOX {
             self.answered += 1;
             self.outbox.push_back(Datagram {
+                protocol: datagram.protocol,
                 source: datagram.destination,
                 destination: datagram.source,
                 payload: response.encode(self.key.as_ref()),

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use ice::Protocol;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
@@ -31,8 +32,14 @@ struct Rate {
     busy_until: Option<Instant>,
 }
 
-/// Octets of IPv4 and UDP header, which count against an MTU.
-const IP_AND_UDP: usize = 28;
+/// Octets of the headers of IP and UDP, which count against an MTU.
+fn headers(datagram: &Datagram) -> usize {
+    let ip = if datagram.destination.is_ipv4() { 20 } else { 40 };
+    ip + 8
+}
+
+/// How long what was lost of a TCP connection comes later: its retransmission, in the rough.
+const TCP_RETRANSMISSION: Duration = Duration::from_millis(300);
 
 impl Link {
     /// This share of datagrams (0 to 1) is lost.
@@ -65,7 +72,7 @@ impl Link {
         Self { jitter: Duration::from_millis(milliseconds), ..self }
     }
 
-    /// Datagrams that with IPv4 and UDP header are longer than this vanish.
+    /// Datagrams that with the headers of IP and UDP are longer than this vanish.
     #[must_use]
     pub fn mtu(self, octets: usize) -> Self {
         Self { mtu: Some(octets), ..self }
@@ -104,14 +111,23 @@ impl Link {
         let jitters = [0, 1].map(|_| self.jitter.mul_f64(rng.random_range(0.0..=1.0)));
         let harm = Harm::draw(rng);
 
-        let octets = datagram.payload.len();
+        let octets = datagram.payload.len() + headers(datagram);
         if self.down {
             return Err("down");
         }
         if self.blocked.contains(&datagram.source) || self.blocked.contains(&datagram.destination) {
             return Err("blocked");
         }
-        if self.mtu.is_some_and(|mtu| octets + IP_AND_UDP > mtu) {
+        if datagram.protocol == Protocol::Tcp {
+            let departure = match &mut self.rate {
+                Some(rate) => rate.depart(now, octets).unwrap_or(now + rate.queue),
+                None => now,
+            };
+            let again = if lost || broken { TCP_RETRANSMISSION } else { Duration::ZERO };
+            let [jitter, _] = jitters;
+            return Ok(vec![(departure + self.delay + jitter + again, datagram.clone())]);
+        }
+        if self.mtu.is_some_and(|mtu| octets > mtu) {
             return Err("too long");
         }
         if lost {
@@ -140,7 +156,7 @@ impl Rate {
         if start - now > self.queue {
             return Err("queue full");
         }
-        let octets = u32::try_from(octets + IP_AND_UDP).unwrap_or(u32::MAX);
+        let octets = u32::try_from(octets).unwrap_or(u32::MAX);
         let end = start
             + Duration::from_secs(1).mul_f64(f64::from(octets) / f64::from(self.octets_per_second));
         self.busy_until = Some(end);

@@ -1,61 +1,19 @@
 //! Two endpoints and the loop that carries datagrams and time between them.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::ops::{Deref, DerefMut};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::{Link, Nat};
+use super::log::{Log, in_words};
+use super::{Link, Nat, Side};
 use crate::{Datagram, Endpoint};
 
 /// Datagrams or events from one endpoint without time passing, before we say it never stops.
 const MAX_BURST: usize = 200_000;
 /// Timer calls without time passing, before we say the timer is stuck.
 const MAX_SPIN: usize = 1_000;
-/// Lines of the log that a failure shows.
-const LOG: usize = 60;
-
-/// One end: the endpoint, what it told, what became of its datagrams.
-#[derive(Debug)]
-pub struct Side<E: Endpoint> {
-    endpoint: E,
-    /// All its news so far, the oldest first.
-    pub events: Vec<E::Event>,
-    /// Datagrams it sent.
-    pub sent: usize,
-    /// Octets it sent.
-    pub sent_octets: usize,
-    /// Datagrams it took.
-    pub accepted: usize,
-    /// Datagrams it discarded with an error.
-    pub refused: usize,
-    /// The longest datagram it sent.
-    pub longest: usize,
-}
-
-impl<E: Endpoint> Side<E> {
-    fn new(endpoint: E) -> Self {
-        let events = Vec::new();
-        Self { endpoint, events, sent: 0, sent_octets: 0, accepted: 0, refused: 0, longest: 0 }
-    }
-}
-
-impl<E: Endpoint> Deref for Side<E> {
-    type Target = E;
-
-    fn deref(&self) -> &E {
-        &self.endpoint
-    }
-}
-
-impl<E: Endpoint> DerefMut for Side<E> {
-    fn deref_mut(&mut self) -> &mut E {
-        &mut self.endpoint
-    }
-}
-
 /// Two endpoints and a network.
 #[derive(Debug)]
 pub struct Pair<L: Endpoint, R: Endpoint> {
@@ -76,7 +34,7 @@ pub struct Pair<L: Endpoint, R: Endpoint> {
     in_flight: BTreeMap<(Instant, u64), (bool, Datagram)>,
     departures: u64,
     careless: bool,
-    log: VecDeque<String>,
+    log: Log,
 }
 
 impl<L: Endpoint, R: Endpoint> Pair<L, R> {
@@ -94,7 +52,7 @@ impl<L: Endpoint, R: Endpoint> Pair<L, R> {
             in_flight: BTreeMap::new(),
             departures: 0,
             careless: false,
-            log: VecDeque::new(),
+            log: Log::default(),
         }
     }
 
@@ -190,12 +148,12 @@ impl<L: Endpoint, R: Endpoint> Pair<L, R> {
     /// # Panics
     /// Always.
     pub fn fail(&self, reason: &str) -> ! {
-        let log = self.log.iter().fold(String::new(), |text, line| text + "\n  " + line);
         panic!(
-            "{reason}, after {:?}; left: {:?}; right: {:?}; the last datagrams:{log}",
+            "{reason}, after {:?}; left: {:?}; right: {:?}; the last datagrams:{}",
             self.elapsed(),
             self.left.events,
             self.right.events,
+            self.log,
         );
     }
 
@@ -209,7 +167,7 @@ impl<L: Endpoint, R: Endpoint> Pair<L, R> {
             let Some(datagram) = self.left.endpoint.poll_transmit(self.now) else { break };
             self.left.count(&datagram);
             let datagram = match &mut self.nat {
-                Some(nat) => nat.outbound(datagram),
+                Some(nat) => nat.outbound(self.now, datagram),
                 None => datagram,
             };
             self.post(true, datagram);
@@ -244,13 +202,7 @@ impl<L: Endpoint, R: Endpoint> Pair<L, R> {
         let link = if to_the_right { &mut self.rightward } else { &mut self.leftward };
         let fate = link.carry(self.now, &datagram, &mut self.rng);
         let direction = if to_the_right { "──►" } else { "◄──" };
-        let (octets, first) = (datagram.payload.len(), datagram.payload.first().copied());
-        let fate_in_words = match &fate {
-            Ok(copies) if copies.len() > 1 => "twice",
-            Ok(_) => "",
-            Err(reason) => reason,
-        };
-        self.note(format!("{direction} {octets} octets, first {first:02x?} {fate_in_words}"));
+        self.note(format!("{direction} {}", in_words(&datagram, &fate)));
         for (arrival, datagram) in fate.unwrap_or_default() {
             self.departures += 1;
             self.in_flight.insert((arrival, self.departures), (to_the_right, datagram));
@@ -258,10 +210,7 @@ impl<L: Endpoint, R: Endpoint> Pair<L, R> {
     }
 
     fn note(&mut self, line: String) {
-        if self.log.len() == LOG {
-            self.log.pop_front();
-        }
-        self.log.push_back(format!("{:>12.3?} {line}", self.elapsed()));
+        self.log.note(self.elapsed(), &line);
     }
 
     fn next_instant(&self) -> Option<Instant> {
@@ -291,13 +240,13 @@ impl<L: Endpoint, R: Endpoint> Pair<L, R> {
         let result = if to_the_right {
             self.right.endpoint.handle_datagram(self.now, datagram)
         } else {
-            let datagram = match &self.nat {
-                Some(nat) => nat.inbound(datagram),
-                None => Some(datagram),
+            let datagram = match &mut self.nat {
+                Some(nat) => nat.inbound(self.now, datagram),
+                None => Ok(datagram),
             };
             match datagram {
-                Some(datagram) => self.left.endpoint.handle_datagram(self.now, datagram),
-                None => return self.note("stopped by the NAT".into()),
+                Ok(datagram) => self.left.endpoint.handle_datagram(self.now, datagram),
+                Err(reason) => return self.note(format!("stopped by the NAT: {reason}")),
             }
         };
         if let Err(error) = &result {
@@ -332,13 +281,5 @@ impl<L: Endpoint, R: Endpoint> Pair<L, R> {
                 self.fail("a timer is due again and again");
             }
         }
-    }
-}
-
-impl<E: Endpoint> Side<E> {
-    fn count(&mut self, datagram: &Datagram) {
-        self.sent += 1;
-        self.sent_octets += datagram.payload.len();
-        self.longest = self.longest.max(datagram.payload.len());
     }
 }

@@ -1,0 +1,45 @@
+//! What a NAT does, in the words of RFC 4787.
+//!
+//! Book: "NATs".
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+/// What of the address at the other end a NAT looks at (RFC 4787 §4.1, §5): the less, the easier it
+/// is to be reached through it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Dependence {
+    /// Nothing of it: one mapping for all, or open to all.
+    EndpointIndependent,
+    /// The IP address.
+    AddressDependent,
+    /// The IP address and the port.
+    AddressAndPortDependent,
+}
+
+impl Dependence {
+    /// All of them, the easiest first.
+    pub const ALL: [Self; 3] =
+        [Self::EndpointIndependent, Self::AddressDependent, Self::AddressAndPortDependent];
+
+    /// What a NAT that depends so on the other end sees of it: ends for which this is the same are
+    /// treated as one.
+    #[must_use]
+    pub fn seen(self, other: SocketAddr) -> (Option<IpAddr>, Option<u16>) {
+        match self {
+            Self::EndpointIndependent => (None, None),
+            Self::AddressDependent => (Some(other.ip()), None),
+            Self::AddressAndPortDependent => (Some(other.ip()), Some(other.port())),
+        }
+    }
+}
+
+impl fmt::Display for Dependence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::EndpointIndependent => "endpoint-independent",
+            Self::AddressDependent => "address-dependent",
+            Self::AddressAndPortDependent => "address- and port-dependent",
+        })
+    }
+}
