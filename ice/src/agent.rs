@@ -256,7 +256,11 @@ impl Agent {
     /// The peer has no more candidates (RFC 8838 §14). More may be found all the same: those from
     /// which its checks come (RFC 8863).
     pub fn end_of_remote_candidates(&mut self, now: Instant) {
+        if self.state.is_ended() {
+            return;
+        }
         self.generation.end_of_candidates = true;
+        self.consider_nomination(now);
         self.update(now);
     }
 

@@ -88,9 +88,14 @@ impl Gathered {
     /// Whether the two are one way (RFC 8445 §5.1.3: the same base and the same address), whatever
     /// else is told of it.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.protocol() == other.protocol()
+        self.is_reflexive() == other.is_reflexive()
+            && self.protocol() == other.protocol()
             && self.base() == other.base()
             && self.address() == other.address()
+    }
+
+    fn is_reflexive(&self) -> bool {
+        matches!(self, Self::ServerReflexive { .. })
     }
 
     /// What packets to and from it are carried by.

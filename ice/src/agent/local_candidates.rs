@@ -31,6 +31,9 @@ use crate::protocol::Protocol;
 /// through.
 const MAX_LOCAL_CANDIDATES: usize = 64;
 
+/// The `rport` of a concealed address (RFC 8839 §5.1).
+const CONCEALED_PORT: u16 = 9;
+
 /// A candidate of ours.
 #[derive(Debug)]
 pub(super) struct LocalCandidate {
@@ -88,7 +91,8 @@ impl Agent {
             return Some("nobody can send there");
         }
         if let Gathered::ServerReflexive { base, mapped } = way {
-            if base == mapped {
+            // Behind a name the reflexive address is the only one that is told.
+            if base == mapped && self.name_of(base.ip()).is_none() {
                 return Some("redundant: no NAT in between");
             }
             if self.base_of(Protocol::Udp, *base).is_none() {
@@ -146,7 +150,7 @@ impl Agent {
     }
 
     /// `raddr` and `rport`, for diagnosis (RFC 8839 §5.1). They must not tell the address that a name
-    /// conceals: then they are unspecified.
+    /// conceals: then it is the unspecified one.
     fn related(&self, way: &Gathered) -> Option<Related> {
         let address = match *way {
             Gathered::Host { .. } | Gathered::TcpActive { .. } => return None,
@@ -155,8 +159,8 @@ impl Agent {
         };
         let shown = match (self.name_of(address.ip()).is_some(), address) {
             (false, address) => address,
-            (true, SocketAddr::V4(_)) => SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
-            (true, SocketAddr::V6(_)) => SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0),
+            (true, SocketAddr::V4(_)) => (Ipv4Addr::UNSPECIFIED, CONCEALED_PORT).into(),
+            (true, SocketAddr::V6(_)) => (Ipv6Addr::UNSPECIFIED, CONCEALED_PORT).into(),
         };
         Some(Related { address: shown.ip().to_string(), port: Some(shown.port()) })
     }
