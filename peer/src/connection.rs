@@ -34,6 +34,7 @@ mod media;
 mod message;
 mod names;
 mod paths;
+mod policy;
 mod transceivers;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -182,6 +183,8 @@ pub struct Connection {
     /// Once data channels are.
     pub(crate) sctp_terms: Option<SctpTerms>,
     negotiation_need: NegotiationNeed,
+    /// The application wants new paths, and no exchange has brought them yet.
+    wants_restart: bool,
     pub(crate) life: Life,
     pub(crate) traffic: Traffic,
     /// Why the association ended, as soon as it has.
@@ -215,13 +218,13 @@ impl Connection {
     /// # Errors
     /// No certificate was given, and none could be made.
     pub fn new(now: Instant, config: Config, mut rng: StdRng) -> Result<Self, Error> {
-        let certificate = match config.certificate {
-            Some(certificate) => certificate,
+        let certificate = match &config.certificate {
+            Some(certificate) => Arc::clone(certificate),
             None => Arc::new(Certificate::generate()?),
         };
         let max_message_size = config.data.association.max_message_size;
         let session_id = rng.random();
-        let paths = Paths::new(config.ice, StdRng::from_rng(&mut rng));
+        let paths = Paths::new(&config, StdRng::from_rng(&mut rng));
         let handshake = Handshake::new(certificate, StdRng::from_rng(&mut rng));
         let channels = DataChannels::new(config.data, StdRng::from_rng(&mut rng));
         let random = StdRng::from_rng(&mut rng);
@@ -244,6 +247,7 @@ impl Connection {
             role: None,
             sctp_terms: None,
             negotiation_need: NegotiationNeed::default(),
+            wants_restart: false,
             life: Life::Running,
             traffic: Traffic::default(),
             association_ended: None,
@@ -403,7 +407,7 @@ impl Connection {
                 return if failed { ConnectionState::Failed } else { ConnectionState::Closed };
             }
         }
-        match self.paths.agent().state() {
+        match self.paths.state() {
             ice::ConnectionState::New => ConnectionState::New,
             ice::ConnectionState::Failed | ice::ConnectionState::Closed => ConnectionState::Failed,
             ice::ConnectionState::Disconnected => ConnectionState::Disconnected,
@@ -420,7 +424,7 @@ impl Connection {
     #[must_use]
     pub fn ice_connection_state(&self) -> IceConnectionState {
         match self.life {
-            Life::Running => self.paths.agent().state().into(),
+            Life::Running => self.paths.state().into(),
             Life::Closing(_) | Life::Closed(_) | Life::Over(_) => IceConnectionState::Closed,
         }
     }

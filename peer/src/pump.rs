@@ -29,7 +29,7 @@ impl Connection {
     /// Inward: called after every input.
     // ANCHOR: pump
     pub(crate) fn pump(&mut self, now: Instant) {
-        if let Some(path) = self.paths.poll_selected() {
+        if let Some(path) = self.paths.poll_selected(now) {
             debug!(local = %path.local, remote = %path.remote, "path");
         }
         self.handshake.begin(now, self.paths.path().is_some());

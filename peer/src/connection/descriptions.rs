@@ -22,8 +22,8 @@ impl Connection {
     /// # Errors
     /// [`Error::Closed`].
     pub fn create_offer(&mut self, now: Instant) -> Result<SessionDescription, Error> {
-        let _ = now;
         self.must_run()?;
+        self.prepare_restart(now);
         let local = self.local_transport();
         Ok(self.negotiation.create_offer(&local))
     }
@@ -50,6 +50,9 @@ impl Connection {
         description: SessionDescription,
     ) -> Result<(), Error> {
         self.must_run()?;
+        if description.kind == SdpType::Offer && description.sdp.is_empty() {
+            self.prepare_restart(now);
+        }
         let local = self.local_transport();
         let outcome = self.negotiation.set_local(&description, &local)?;
         if description.kind != SdpType::Rollback && !description.sdp.is_empty() {
@@ -87,9 +90,23 @@ impl Connection {
     }
 
     /// The next offer asks for new paths: new credentials, while data goes on over the old path
-    /// (W3C webrtc-pc `restartIce`, RFC 8445 §9). A rollback takes the wish back with the offer.
+    /// (W3C webrtc-pc `restartIce`, RFC 8445 §9). The wish holds until an exchange has fulfilled it,
+    /// also over a rollback or an offer of the peer that crosses ours.
     pub fn restart_ice(&mut self, now: Instant) {
         if self.must_run().is_ok() && self.paths.remote_ufrag().is_some() {
+            self.wants_restart = true;
+            self.check_negotiation_needed();
+            self.pump(now);
+        }
+    }
+
+    /// An offer of ours is made: if a restart is wanted it has new credentials.
+    fn prepare_restart(&mut self, now: Instant) {
+        let is_ours = matches!(
+            self.signaling_state(),
+            SignalingState::Stable | SignalingState::HaveLocalOffer
+        );
+        if self.wants_restart && is_ours {
             self.paths.prepare_restart(now);
         }
     }
@@ -121,6 +138,7 @@ impl Connection {
             ice_pwd: credentials.pwd.clone(),
             fingerprint: fingerprint.to_string(),
             candidates: self.paths.candidates(),
+            ice_lite: self.paths.is_lite(),
             end_of_candidates: self.local_candidates_complete,
             max_message_size: self.max_message_size,
         }
@@ -145,6 +163,9 @@ impl Connection {
 
     fn agree(&mut self, now: Instant, agreement: Agreement) {
         let Agreement { remote, role, offerer } = agreement;
+        if self.paths.is_restarting() {
+            self.wants_restart = false;
+        }
         self.paths.agree(now, &remote, offerer);
         self.role = Some(role);
         if let Some(data) = remote.data {

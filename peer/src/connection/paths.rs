@@ -4,29 +4,40 @@
 //! goes on over the old pair until the new session has one.
 //!
 //! ```text
-//!   restart_ice, or an offer with new credentials      answer          first path
-//!                 next ───────────────────────────► current ◄─────── (drops former)
+//!   restart_ice, or an offer with new credentials      answer
+//!                 next ───────────────────────────► current
 //!                  │ rollback                          │ answer to a restart
 //!                  ▼                                   ▼
-//!                 gone                              former, until current has a path
+//!                 gone                              former, until current has had a path for 3 s
 //! ```
 //!
-//! Invariant: at most three agents; each knows the same local addresses.
+//! - At most three agents; each new one knows all local addresses, also those that came while another
+//!   one could not use them any more.
+//! - The former agent is the last one that had a path: restarts may fail, and what works is kept.
+//!
 //! Book: the chapters on ICE and on the pump.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(crate) use ice::Path;
-use ice::{Agent, Candidate, Credentials, Gathered, Role};
+use ice::{Agent, Candidate, ConnectionState, Credentials, Gathered, Role};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tracing::debug;
 
 use super::names::Names;
+use super::policy::Policy;
 use crate::negotiation::{MAX_CANDIDATES, RemoteTransport};
-use crate::{Datagram, Error, Transmit};
+use crate::{Config, Datagram, Error, Transmit};
+
+/// Most ways to reach us, as an agent takes them: more than any machine has.
+const MAX_LOCALS: usize = 64;
+
+/// How long the former agent stays when the current one has a path: the peer may still send over the
+/// old one (RFC 8445 §8.3 keeps unused candidates as long).
+const LINGER: Duration = Duration::from_secs(3);
 
 /// Most permissions that wait to be asked for: a checklist has 100 pairs (RFC 8445 §6.1.2.5), and each
 /// asks for one at most.
@@ -49,11 +60,14 @@ impl Session {
 #[derive(Debug)]
 pub(crate) struct Paths {
     timing: ice::Timing,
+    policy: Policy,
     rng: StdRng,
     locals: Vec<Gathered>,
     current: Session,
     next: Option<Agent>,
     former: Option<Session>,
+    /// When the former agent has to go.
+    farewell: Option<Instant>,
     /// The credentials of the peer that the current agent talks to.
     remote: Option<Credentials>,
     /// Names in the peer's candidates.
@@ -65,15 +79,18 @@ pub(crate) struct Paths {
 }
 
 impl Paths {
-    pub(crate) fn new(timing: ice::Timing, mut rng: StdRng) -> Self {
-        let agent = new_agent(&timing, &mut rng);
+    pub(crate) fn new(config: &Config, mut rng: StdRng) -> Self {
+        let (timing, policy) = (config.ice.clone(), Policy::of(config));
+        let agent = new_agent(&timing, policy, &mut rng);
         Self {
             timing,
+            policy,
             rng,
             locals: Vec::new(),
             current: Session { agent, selected: None },
             next: None,
             former: None,
+            farewell: None,
             remote: None,
             names: Names::default(),
             permissions: VecDeque::new(),
@@ -91,9 +108,20 @@ impl Paths {
         self.described().local_credentials()
     }
 
-    /// Our candidates, as in SDP.
+    /// Our candidates, as in SDP, as far as the peer may know them.
     pub(crate) fn candidates(&self) -> Vec<String> {
-        self.described().local_candidates().map(ToString::to_string).collect()
+        let candidates = self.described().local_candidates();
+        candidates.filter_map(|candidate| self.policy.told(candidate)).collect()
+    }
+
+    /// Whether we are a lite agent.
+    pub(crate) fn is_lite(&self) -> bool {
+        self.policy.is_lite()
+    }
+
+    /// Whether the peer may not know the address of this candidate of ours.
+    pub(crate) fn hides(&self, candidate: &Candidate) -> bool {
+        self.policy.hides(candidate)
     }
 
     /// The fragments by which checks for us can be told from those for others.
@@ -123,21 +151,42 @@ impl Paths {
         self.remote.as_ref().is_some_and(|known| known.ufrag != *ice_ufrag || known.pwd != *ice_pwd)
     }
 
-    /// The current agent, for its state and its figures.
+    /// The agent that data goes by: the current one, or the former while that alone has a path.
     pub(crate) fn agent(&self) -> &Agent {
-        &self.current.agent
+        match &self.former {
+            Some(former) if self.current.path().is_none() && former.path().is_some() => {
+                &former.agent
+            }
+            _ => &self.current.agent,
+        }
+    }
+
+    /// The state of ICE: while the old path works, a restart is not felt (W3C webrtc-pc §5.6.4).
+    pub(crate) fn state(&self) -> ConnectionState {
+        use ConnectionState::{Checking, Completed, Connected, Failed, New};
+        let state = self.current.agent.state();
+        let former = self.former.as_ref().map(|former| former.agent.state());
+        match (state, former) {
+            (New | Checking | Failed, Some(Connected | Completed)) => Connected,
+            _ => state,
+        }
     }
 
     /// Adds an address of ours. The candidate to signal, if it is a new one.
     pub(crate) fn add_local(&mut self, now: Instant, way: Gathered) -> Option<String> {
-        self.busy = true;
-        let described = self.next.as_mut().unwrap_or(&mut self.current.agent);
-        let candidate = described.add_local_candidate(now, way.clone())?;
-        if self.next.is_some() {
-            self.current.agent.add_local_candidate(now, way.clone());
+        let is_known = self.locals.contains(&way) || self.locals.len() >= MAX_LOCALS;
+        if is_known || !self.policy.admits(&way) {
+            debug!(?way, "not used");
+            return None;
         }
+        self.busy = true;
+        let mut candidate = self.current.agent.add_local_candidate(now, way.clone());
+        if let Some(next) = &mut self.next {
+            candidate = next.add_local_candidate(now, way.clone());
+        }
+        // An agent that has failed takes none; the next one will.
         self.locals.push(way);
-        Some(candidate.to_string())
+        candidate.and_then(|candidate| self.policy.told(&candidate))
     }
 
     /// Removes a way to reach us.
@@ -152,12 +201,17 @@ impl Paths {
     /// Makes the agent of the next ICE generation, unless there is one already.
     pub(crate) fn prepare_restart(&mut self, now: Instant) {
         if self.next.is_none() {
-            let mut agent = new_agent(&self.timing, &mut self.rng);
+            let mut agent = new_agent(&self.timing, self.policy, &mut self.rng);
             for local in &self.locals {
                 agent.add_local_candidate(now, local.clone());
             }
             self.next = Some(agent);
         }
+    }
+
+    /// Whether a restart is on its way: our next description has new credentials.
+    pub(crate) fn is_restarting(&self) -> bool {
+        self.next.is_some()
     }
 
     /// A rollback: the next generation is not to be.
@@ -174,13 +228,18 @@ impl Paths {
             debug!("ICE restart");
             self.names.forget_waiting();
             let current = Session { agent, selected: None };
-            self.former = Some(std::mem::replace(&mut self.current, current));
+            let replaced = std::mem::replace(&mut self.current, current);
+            let works = |session: &Session| session.path().is_some();
+            if works(&replaced) || !self.former.as_ref().is_some_and(works) {
+                self.former = Some(replaced);
+            }
+            self.farewell = None;
         }
         if self.remote.is_none() || restarts {
             let credentials =
                 Credentials { ufrag: remote.ice_ufrag.clone(), pwd: remote.ice_pwd.clone() };
             let agent = &mut self.current.agent;
-            agent.set_role(now, if offerer { Role::Controlling } else { Role::Controlled });
+            agent.set_role(now, role(self.policy.is_lite(), remote.ice_lite, offerer));
             agent.set_remote_lite(now, remote.ice_lite);
             match agent.set_remote_credentials(now, credentials.clone()) {
                 Ok(()) => self.remote = Some(credentials),
@@ -202,15 +261,32 @@ impl Paths {
     pub(crate) fn add_remote(&mut self, now: Instant, candidate: &str) -> Result<(), Error> {
         self.busy = true;
         let candidate = Candidate::parse(candidate)?;
-        let Some(candidate) = self.names.settle(candidate) else { return Ok(()) };
-        Ok(self.current.agent.add_remote_candidate(now, candidate)?)
+        if candidate.address.socket().is_none() && !self.policy.looks_up_names() {
+            debug!(%candidate, "names are not looked up");
+            return Ok(());
+        }
+        match self.names.settle(candidate) {
+            Some(candidate) => self.add_settled(now, candidate),
+            None => Ok(()),
+        }
+    }
+
+    fn add_settled(&mut self, now: Instant, candidate: Candidate) -> Result<(), Error> {
+        match self.current.agent.add_remote_candidate(now, candidate) {
+            // Too late to be of use, until there is a restart.
+            Err(ice::Error::Ended) => {
+                debug!("a candidate for an agent that has failed");
+                Ok(())
+            }
+            added => Ok(added?),
+        }
     }
 
     /// The address behind a name, or that there is none.
     pub(crate) fn name_resolved(&mut self, now: Instant, name: &str, address: Option<IpAddr>) {
         self.busy = true;
         for candidate in self.names.resolved(name, address) {
-            if let Err(error) = self.current.agent.add_remote_candidate(now, candidate) {
+            if let Err(error) = self.add_settled(now, candidate) {
                 debug!(%error, name, "candidate ignored");
             }
         }
@@ -252,13 +328,17 @@ impl Paths {
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         self.busy = true;
+        if self.farewell.is_some_and(|farewell| farewell <= now) {
+            self.farewell = None;
+            self.former = None;
+        }
         for agent in self.agents_mut() {
             agent.handle_timeout(now);
         }
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.agents().filter_map(Agent::poll_timeout).min()
+        self.agents().filter_map(Agent::poll_timeout).chain(self.farewell).min()
     }
 
     pub(crate) fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
@@ -272,15 +352,17 @@ impl Paths {
     }
 
     /// Takes the agents' news. The new path, if there is one.
-    pub(crate) fn poll_selected(&mut self) -> Option<Path> {
+    pub(crate) fn poll_selected(&mut self, now: Instant) -> Option<Path> {
+        let before = self.path();
         let permissions = &mut self.permissions;
-        let former = self.former.as_mut().map(|former| take_news(former, permissions));
-        if take_news(&mut self.current, permissions) {
-            self.former = None;
-            return self.current.selected;
+        if let Some(former) = &mut self.former {
+            take_news(former, permissions);
         }
-        let is_news = former == Some(true);
-        self.former.as_ref().filter(|_| is_news).and_then(|former| former.selected)
+        let is_selected = take_news(&mut self.current, permissions);
+        if is_selected && self.former.is_some() && self.farewell.is_none() {
+            self.farewell = Some(now + LINGER);
+        }
+        self.path().filter(|path| Some(*path) != before)
     }
 
     /// Where data goes: nowhere without consent (RFC 7675 §5.1).
@@ -304,6 +386,7 @@ impl Paths {
     pub(crate) fn close(&mut self, now: Instant) {
         self.next = None;
         self.former = None;
+        self.farewell = None;
         self.current.agent.close(now);
     }
 }
@@ -329,8 +412,18 @@ fn take_news(session: &mut Session, permissions: &mut VecDeque<(SocketAddr, IpAd
     has_selected
 }
 
+/// RFC 8445 §6.1.1: of a full and a lite agent the full one is controlling, else who has offered.
+fn role(is_lite: bool, is_remote_lite: bool, offerer: bool) -> Role {
+    match (is_lite, is_remote_lite) {
+        (false, true) => Role::Controlling,
+        (true, false) => Role::Controlled,
+        _ if offerer => Role::Controlling,
+        _ => Role::Controlled,
+    }
+}
+
 /// The role is settled with the first agreement.
-fn new_agent(timing: &ice::Timing, rng: &mut StdRng) -> Agent {
+fn new_agent(timing: &ice::Timing, _policy: Policy, rng: &mut StdRng) -> Agent {
     let config = ice::Config { timing: timing.clone(), ..ice::Config::new(Role::Controlling) };
     Agent::new(config, StdRng::from_rng(rng))
 }

@@ -103,8 +103,8 @@ impl Connection {
         if self.signaling_state() != SignalingState::Stable {
             return;
         }
-        self.negotiation_need = match (self.negotiation.needs_negotiation(), self.negotiation_need)
-        {
+        let needed = self.wants_restart || self.negotiation.needs_negotiation();
+        self.negotiation_need = match (needed, self.negotiation_need) {
             (false, _) => NegotiationNeed::None,
             (true, NegotiationNeed::None) => NegotiationNeed::Untold,
             (true, known) => known,

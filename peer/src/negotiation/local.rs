@@ -30,6 +30,8 @@ pub(crate) struct LocalTransport {
     /// As in SDP: `candidate:…`.
     pub(crate) candidates: Vec<String>,
     pub(crate) end_of_candidates: bool,
+    /// We answer checks and send none (RFC 8839 §5.3).
+    pub(crate) ice_lite: bool,
     pub(crate) max_message_size: usize,
 }
 
@@ -65,6 +67,9 @@ impl Draft {
         }
         let transport = self.transport();
         if transport.is_some() {
+            if local.ice_lite {
+                session.lines.push_flag("ice-lite");
+            }
             session.lines.push_attribute("ice-options", "trickle ice2");
         }
         let section = |(index, (slot, media)): (usize, &(Slot, Option<MediaSection>))| {

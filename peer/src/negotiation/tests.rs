@@ -21,6 +21,7 @@ fn local(candidates: &[String]) -> LocalTransport {
         fingerprint: FINGERPRINT.to_owned(),
         candidates: candidates.to_vec(),
         end_of_candidates: false,
+        ice_lite: false,
         max_message_size: 262_144,
     }
 }

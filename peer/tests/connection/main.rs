@@ -16,5 +16,6 @@ mod hostile;
 mod liveness;
 mod media;
 mod net;
+mod restart;
 mod traps;
 mod trickle;

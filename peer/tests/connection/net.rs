@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use peer::{
     Certificate, ChannelId, Config, Connection, ConnectionState, Datagram, Event, Message,
-    SessionDescription, Transmit,
+    SessionDescription, SignalingState, Transmit,
 };
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -29,6 +29,8 @@ pub struct Net {
     /// Whether a datagram passes.
     pub passes: Filter,
     pub delay: Duration,
+    /// For tests that let some ICE generations pass only.
+    pub blocked: Vec<String>,
     wire: VecDeque<(Instant, usize, Datagram)>,
 }
 
@@ -76,20 +78,34 @@ impl Net {
             sent: Vec::new(),
             passes: Box::new(|_, _| true),
             delay: Duration::from_millis(10),
+            blocked: Vec::new(),
             wire: VecDeque::new(),
         }
     }
 
     /// Offer and answer, from the offerer to the other; the texts.
     pub fn negotiate(&mut self, offerer: usize) -> (SessionDescription, SessionDescription) {
-        let (now, answerer) = (self.now, 1 - offerer);
+        let now = self.now;
         let offer = self.ends[offerer].create_offer(now).unwrap();
         self.ends[offerer].set_local_description(now, offer.clone()).unwrap();
-        self.ends[answerer].set_remote_description(now, offer.clone()).unwrap();
+        let answer = self.answer(offerer, offer.clone());
+        (offer, answer)
+    }
+
+    /// The other end's answer to an offer.
+    pub fn answer(&mut self, offerer: usize, offer: SessionDescription) -> SessionDescription {
+        let (now, answerer) = (self.now, 1 - offerer);
+        self.ends[answerer].set_remote_description(now, offer).unwrap();
         let answer = self.ends[answerer].create_answer(now).unwrap();
         self.ends[answerer].set_local_description(now, answer.clone()).unwrap();
         self.ends[offerer].set_remote_description(now, answer.clone()).unwrap();
-        (offer, answer)
+        answer
+    }
+
+    /// As [`Net::negotiate`], where the answerer has an offer of its own pending: it gives way.
+    pub fn negotiate_over(&mut self, offerer: usize) {
+        assert_eq!(self.ends[1 - offerer].signaling_state(), SignalingState::HaveLocalOffer);
+        self.negotiate(offerer);
     }
 
     /// Takes all that both ends have to give.
