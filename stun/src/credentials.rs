@@ -1,12 +1,20 @@
 //! Keys, and the integrity they prove (RFC 8489 §9, §14.5, §14.6).
 //!
 //! A short-term credential (§9.1) is a username and password that both sides know for a while from
-//! elsewhere, in ICE from SDP; the HMAC key is the password itself. Invariants: codes are compared in
+//! elsewhere, in ICE from SDP; the HMAC key is the password itself. A long-term credential (§9.2) is
+//! one that a server keeps; its key is a hash ([`Key::long_term`]), and the server's nonce keeps a
+//! request from being used again ([`SecurityFeatures`]). Invariants: codes are compared in
 //! constant time; a key is scheduled once and shows itself in no `Debug` output. Book: "Proving it".
+
+mod long_term;
+mod nonce;
 
 use std::fmt;
 
 use ring::hmac;
+
+pub use long_term::userhash;
+pub use nonce::SecurityFeatures;
 
 /// The key of MESSAGE-INTEGRITY and MESSAGE-INTEGRITY-SHA256.
 #[derive(Clone)]

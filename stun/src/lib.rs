@@ -32,9 +32,9 @@ pub mod turn;
 mod uri;
 pub mod wire;
 
-pub use credentials::{Algorithms, IntegrityError, Key};
+pub use credentials::{Algorithms, IntegrityError, Key, SecurityFeatures, userhash};
 pub use transaction::{ClientTransaction, Event, Outcome, Timing};
-pub use uri::{ServerTransport, Service, Uri};
+pub use uri::{ServerTransport, Service, Uri, UriError};
 pub use wire::{
     Attribute, AttributeType, Class, Code, ErrorCode, Family, Header, Message, Method, ParseError,
     PasswordAlgorithm, Text, TransactionId, is_stun,

@@ -2,8 +2,10 @@
 //!
 //! Book: "Relay".
 
+mod deframer;
 mod user;
 
+pub use deframer::{DeframeError, Deframer, MAX_FRAME_LENGTH};
 pub use user::User;
 
 pub use crate::wire::{ChannelData, ChannelNumber};

@@ -255,6 +255,12 @@ impl Message {
         self.received.sha1.is_some() || self.received.sha256.is_some()
     }
 
+    /// Whether it came with MESSAGE-INTEGRITY-SHA256; [`Message::verify`] says if it is right.
+    #[must_use]
+    pub fn has_sha256_integrity(&self) -> bool {
+        self.received.sha256.is_some()
+    }
+
     /// The first attribute for which `pick` has an answer: of repeated ones the first counts
     /// (RFC 8489 §14).
     fn first<'a, T>(&'a self, pick: impl Fn(&'a Attribute) -> Option<T>) -> Option<T> {

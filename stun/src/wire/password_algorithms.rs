@@ -37,6 +37,24 @@ impl PasswordAlgorithm {
     /// SHA-256 of the same (RFC 8489 §18.5.1.2).
     pub const SHA_256: u16 = 0x0002;
 
+    /// An algorithm without parameters.
+    #[must_use]
+    pub const fn new(algorithm: u16) -> Self {
+        Self { algorithm, parameters: Bytes::new() }
+    }
+
+    /// MD5, which everybody knows.
+    #[must_use]
+    pub const fn md5() -> Self {
+        Self::new(Self::MD5)
+    }
+
+    /// SHA-256.
+    #[must_use]
+    pub const fn sha_256() -> Self {
+        Self::new(Self::SHA_256)
+    }
+
     /// Parses one algorithm with its padding; `keep` makes its octets last.
     ///
     /// The last parameters of an attribute may lack their padding: whether the attribute's own length

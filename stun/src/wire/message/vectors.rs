@@ -5,6 +5,7 @@
 use super::super::field::testing::{assert_tiles, hex};
 use super::super::password_algorithms::PasswordAlgorithm;
 use super::*;
+use crate::userhash;
 
 /// The password of RFC 5769 §2.1 to §2.3.
 const PASSWORD: &str = "VOkJxbRl1RmTxUk/WvJxBt";
@@ -75,6 +76,11 @@ const CHROMIUM_RESPONSE: &str = "
     80280004 5b9f57b0";
 const CHROMIUM_PASSWORD: &str = "bpd2tsPdFz84ktG4+lcEyVvl";
 
+/// The key of RFC 5769 §2.4 and RFC 8489 App. B.1: the password as it is after its preparation.
+fn long_term_key(algorithm: &PasswordAlgorithm) -> Key {
+    Key::long_term("マトリックス", &"example.org".into(), "TheMatrIX", algorithm).unwrap()
+}
+
 fn verified(text: &str, key: &Key) -> Message {
     let octets = hex(text);
     let message = Message::parse(&octets).unwrap();
@@ -114,9 +120,7 @@ fn rfc_5769_section_2_3_sample_ipv6_response() {
 
 #[test]
 fn rfc_5769_section_2_4_sample_request_with_long_term_authentication() {
-    // MD5("マトリックス:example.org:TheMatrIX")
-    let message =
-        verified(SECTION_2_4, &Key::from_octets(&hex("e8ca7ad59d5eb0518e312911d2dab2a9")));
+    let message = verified(SECTION_2_4, &long_term_key(&PasswordAlgorithm::md5()));
     assert_eq!(message.username(), Some("マトリックス"));
     assert_eq!(message.nonce(), Some(&"f//499k954d6OL34oL9FSTvy64sA".into()));
     assert_eq!(message.realm(), Some(&"example.org".into()));
@@ -125,13 +129,10 @@ fn rfc_5769_section_2_4_sample_request_with_long_term_authentication() {
 
 #[test]
 fn rfc_8489_appendix_b_1_sample_request_with_sha_256_and_userhash() {
-    // SHA-256("マトリックス:example.org:TheMatrIX")
-    let key = hex("dd295a613b9058c3c23d6dc7165bda072304d989c9d0af3a8c7e184b4f9bb4a1");
-    let message = verified(APPENDIX_B_1, &Key::from_octets(&key));
-    let algorithm =
-        PasswordAlgorithm { algorithm: PasswordAlgorithm::SHA_256, parameters: Bytes::new() };
-    assert!(message.attributes().contains(&Attribute::PasswordAlgorithm(algorithm)));
-    assert!(matches!(message.attributes().first(), Some(Attribute::Userhash(_))));
+    let algorithm = PasswordAlgorithm::sha_256();
+    let message = verified(APPENDIX_B_1, &long_term_key(&algorithm));
+    assert_eq!(message.password_algorithm(), Some(&algorithm));
+    assert_eq!(message.userhash(), Some(&userhash("マトリックス", &"example.org".into())));
     assert_eq!(message.nonce(), Some(&"obMatJos2AAACf//499k954d6OL34oL9FSTvy64sA".into()));
 }
 
