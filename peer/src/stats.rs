@@ -103,8 +103,12 @@ pub struct TransportStats {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CandidatePairStats {
-    /// Our address.
+    /// `udp` or `tcp`.
+    pub protocol: &'static str,
+    /// Our address: that of a socket, or one that is relayed.
     pub local: SocketAddr,
+    /// `host` or `relay`.
+    pub local_candidate_type: &'static str,
     /// The peer's.
     pub remote: SocketAddr,
     /// How the peer's candidate was learnt: `host`, `srflx`, `prflx` or `relay`.
@@ -293,16 +297,22 @@ impl Connection {
 
 impl From<&PairStats> for CandidatePairStats {
     fn from(pair: &PairStats) -> Self {
+        let name = |kind: &ice::CandidateKind| match kind {
+            ice::CandidateKind::Host => "host",
+            ice::CandidateKind::ServerReflexive => "srflx",
+            ice::CandidateKind::PeerReflexive => "prflx",
+            ice::CandidateKind::Relayed => "relay",
+            _ => "unknown",
+        };
         Self {
-            local: pair.local,
-            remote: pair.remote,
-            remote_candidate_type: match pair.remote_kind {
-                ice::CandidateKind::Host => "host",
-                ice::CandidateKind::ServerReflexive => "srflx",
-                ice::CandidateKind::PeerReflexive => "prflx",
-                ice::CandidateKind::Relayed => "relay",
-                _ => "unknown",
+            protocol: match pair.protocol {
+                ice::Protocol::Udp => "udp",
+                ice::Protocol::Tcp => "tcp",
             },
+            local: pair.local,
+            local_candidate_type: name(&pair.local_kind),
+            remote: pair.remote,
+            remote_candidate_type: name(&pair.remote_kind),
             nominated: pair.nominated,
             current_round_trip_time: pair.counters.current_round_trip_time.as_secs_f64(),
             total_round_trip_time: pair.counters.total_round_trip_time.as_secs_f64(),

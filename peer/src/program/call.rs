@@ -48,13 +48,20 @@ pub(crate) async fn call(arguments: CallArgs) -> Result<(), Failure> {
         outcome = async {
             session = Some(negotiate(&connection, &signalling).await?);
             open(&connection, channel.as_ref(), timeout).await?;
-            tell(&connection, start).await;
-            match (&show, &channel, source) {
+            let opened = path(&connection).await;
+            tell(&opened, &format!("open after {:.1} ms", start.elapsed().as_secs_f64() * 1000.0));
+            let outcome = match (&show, &channel, source) {
                 (_, Some(channel), Some(source)) => transfer::run(channel, source, timeout).await,
                 (_, Some(channel), None) => chat::run(channel, timeout).await,
                 (Some(show), None, _) => show.run(&connection).await,
                 (None, None, _) => Ok(()),
+            };
+            // A better path may have been found, or a restart may have led elsewhere.
+            let last = path(&connection).await;
+            if last.is_some() && last != opened {
+                tell(&last, "at the end");
             }
+            outcome
         } => outcome,
         outcome = interrupt() => outcome.and_then(|()| match &show {
             // There was no other way to end it.
@@ -136,12 +143,22 @@ async fn closed(connection: &PeerConnection) -> Failure {
     }
 }
 
-/// Tells the user that the channel is open.
-async fn tell(connection: &PeerConnection, start: Instant) {
-    let milliseconds = start.elapsed().as_secs_f64() * 1000.0;
-    let pair =
-        connection.get_stats().await.ok().and_then(|statistics| statistics.selected_candidate_pair);
-    let path = pair.map_or_else(String::new, |pair| format!(", {} to {}", pair.local, pair.remote));
+/// The path that data goes on, for people.
+async fn path(connection: &PeerConnection) -> Option<String> {
+    let pair = connection.get_stats().await.ok()?.selected_candidate_pair?;
+    Some(format!(
+        "{} ({}) to {} ({}) over {}",
+        pair.local,
+        pair.local_candidate_type,
+        pair.remote,
+        pair.remote_candidate_type,
+        pair.protocol.to_uppercase()
+    ))
+}
+
+/// Tells the user how the peers have met.
+fn tell(path: &Option<String>, when: &str) {
+    let path = path.as_deref().unwrap_or("no path");
     // Without stderr there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "peer: open after {milliseconds:.1} ms{path}");
+    let _ = writeln!(std::io::stderr(), "peer: {when}, {path}");
 }
