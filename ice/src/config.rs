@@ -9,6 +9,8 @@ use crate::role::Role;
 pub struct Config {
     /// The role to begin with: the offerer is controlling (RFC 8445 §6.1.1).
     pub role: Role,
+    /// Full, or lite for a server that everybody can reach.
+    pub mode: Mode,
     /// The timers.
     pub timing: Timing,
     /// Candidate pairs at most (RFC 8445 §6.1.2.5: configurable, 100 by default).
@@ -19,8 +21,25 @@ impl Config {
     /// The defaults of the RFCs, for `role`.
     #[must_use]
     pub fn new(role: Role) -> Self {
-        Self { role, timing: Timing::default(), max_pairs: 100 }
+        Self { role, mode: Mode::Full, timing: Timing::default(), max_pairs: 100 }
     }
+}
+
+/// How much of ICE the agent does (RFC 8445 §2.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Mode {
+    /// All of it.
+    #[default]
+    Full,
+    /// Answers checks and sends none: for a host with public addresses, whose owner says `a=ice-lite`.
+    ///
+    /// It is controlled, and data goes on the pair that the peer nominates (RFC 8445 §7.3.2, §8.2). It
+    /// asks for no consent (RFC 7675 §1); the peer's own checks, which renew the peer's consent, stand
+    /// for it: when none has come for [`Timing::consent_timeout`], data stops.
+    ///
+    /// DEVIATION RFC 8445 §8.2: two lite agents would send data unchecked; here they do not connect,
+    /// for nobody has consented to anything.
+    Lite,
 }
 
 /// The timers of an agent. [`Timing::default`] holds the values of the RFCs.

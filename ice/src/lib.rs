@@ -91,7 +91,7 @@ pub use agent::{Agent, Datagram, Transmit};
 pub use candidate::{
     Candidate, CandidateAddress, CandidateError, CandidateKind, Foundation, Related, Transport,
 };
-pub use config::{Config, Timing};
+pub use config::{Config, Mode, Timing};
 pub use consent::Consent;
 pub use credentials::Credentials;
 pub use error::Error;

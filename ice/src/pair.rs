@@ -171,6 +171,8 @@ pub(crate) struct Pair {
     pub(crate) priority: PairPriority,
     state: PairState,
     pub(crate) nomination: Nomination,
+    /// The highest value of NOMINATION in the peer's checks; 0 without any.
+    pub(crate) renomination: u32,
     /// When an authenticated check, a valid response or authenticated data last came this way.
     pub(crate) last_heard: Option<Instant>,
     /// An authenticated check came this way: whoever knows our password is there.
@@ -194,6 +196,7 @@ impl Pair {
             foundation,
             state: PairState::Frozen,
             nomination: Nomination::None,
+            renomination: 0,
             last_heard: None,
             check_received: false,
             counters: Counters::default(),

@@ -137,6 +137,6 @@ pub(super) struct Selected {
     pub(super) pair: PairId,
     /// The pair's path, here again because every datagram is compared with it.
     pub(super) path: Path,
-    /// When to ask for consent again (RFC 7675 §5.1).
-    pub(super) consent_check_at: Instant,
+    /// When to ask for consent again (RFC 7675 §5.1); a lite agent does not.
+    pub(super) consent_check_at: Option<Instant>,
 }

@@ -18,9 +18,11 @@ use tracing::{debug, trace};
 use super::Agent;
 use super::generation::Remote;
 use super::role_conflict::Verdict;
+use crate::config::Mode;
+use crate::consent::Consent;
 use crate::credentials::is_ufrag;
 use crate::error::Error;
-use crate::pair::{Nomination, PairId, PairState};
+use crate::pair::{Nomination, Pair, PairId, PairState};
 use crate::priority::Priority;
 use crate::protocol::Path;
 use crate::role::Role;
@@ -29,6 +31,9 @@ use crate::role::Role;
 /// a peer has a handful of addresses.
 const MAX_EARLY_CHECKS: usize = 16;
 
+/// NOMINATION holds 24 bits (draft-thatcher-ice-renomination §4).
+const MAX_RENOMINATION: u32 = (1 << 24) - 1;
+
 /// An authenticated check, as far as it matters later.
 #[derive(Debug)]
 pub(super) struct ReceivedCheck {
@@ -36,6 +41,8 @@ pub(super) struct ReceivedCheck {
     pub(super) remote_ufrag: String,
     priority: Priority,
     use_candidate: bool,
+    /// The value of NOMINATION, or 0.
+    renomination: u32,
     received_at: Instant,
 }
 
@@ -73,6 +80,7 @@ impl Agent {
             // The attribute is mandatory (RFC 8445 §7.1.1); without it nothing good can be said.
             priority: request.priority().map_or(Priority::MIN, Priority::new),
             use_candidate: request.use_candidate(),
+            renomination: request.nomination().unwrap_or(0) & MAX_RENOMINATION,
             received_at: now,
         };
         match &mut self.generation.remote {
@@ -101,13 +109,24 @@ impl Agent {
         let Some(id) = self.pair_of_check(check.path, check.priority) else {
             return;
         };
-        // Only the controlling agent nominates (§7.3.1.5).
-        let nominates = check.use_candidate && self.role == Role::Controlled;
+        // Only the controlling agent nominates (§7.3.1.5). One that renominates says so with NOMINATION,
+        // and may leave USE-CANDIDATE out.
+        let nominates =
+            (check.use_candidate || check.renomination > 0) && self.role == Role::Controlled;
+        let lite = self.config.mode == Mode::Lite;
+        let consent = Consent::given(check.received_at, self.config.timing.consent_timeout);
         let Some(pair) = self.generation.checklist.get_mut(id) else { return };
         pair.heard(check.received_at);
         pair.check_received = true;
         pair.counters.requests_received += 1;
         pair.counters.responses_sent += 1;
+        if nominates {
+            pair.renomination = pair.renomination.max(check.renomination);
+        }
+        if lite && (nominates || pair.nomination == Nomination::Nominated) {
+            // RFC 8445 §7.3.2: we check nothing, so the peer's word must do.
+            pair.set_state(PairState::Succeeded { mapped: check.path.local, consent });
+        }
         if matches!(pair.state(), PairState::Succeeded { .. }) && !pair.is_valid(now) {
             // Consent for this pair has expired: it must be asked for anew.
             pair.set_state(PairState::Failed);
@@ -116,7 +135,7 @@ impl Agent {
             if nominates {
                 self.nominated(now, id);
             }
-        } else {
+        } else if !lite {
             if nominates && pair.nomination == Nomination::None {
                 pair.nomination = Nomination::Requested;
             }
@@ -126,7 +145,8 @@ impl Agent {
 
     /// Enqueues a triggered check (RFC 8445 §7.3.1.4).
     pub(super) fn trigger(&mut self, now: Instant, id: PairId) {
-        let wait = self.check_lifetime();
+        let Some(path) = self.generation.checklist.get(id).map(Pair::path) else { return };
+        let wait = self.check_lifetime(path.protocol);
         let generation = &mut self.generation;
         let Some(pair) = generation.checklist.get_mut(id) else { return };
         if pair.state() == PairState::InProgress {
@@ -144,6 +164,7 @@ fn remember(early: &mut Vec<ReceivedCheck>, check: ReceivedCheck) {
     };
     if let Some(known) = early.iter_mut().find(same) {
         known.use_candidate |= check.use_candidate;
+        known.renomination = known.renomination.max(check.renomination);
         known.received_at = check.received_at;
     } else if early.len() < MAX_EARLY_CHECKS {
         early.push(check);

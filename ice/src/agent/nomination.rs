@@ -3,7 +3,9 @@
 //! Data goes on the first pair that is valid, then on the nominated one. Controlling, we nominate once
 //! (regular nomination): at once if nothing better is to be expected, else after a short wait.
 //! Controlled, we follow the peer, and browsers nominate more than once: Chromium puts USE-CANDIDATE
-//! into every check of the pair it prefers at the time, Firefox into the first check of each pair.
+//! into every check of the pair it prefers at the time, Firefox into the first check of each pair. Who
+//! *renominates* numbers nominations: the highest number wins, whatever the priorities
+//! (draft-thatcher-ice-renomination §4).
 //!
 //! ```text
 //!                 several nominated                       the selected pair fell silent
@@ -12,6 +14,7 @@
 //! ```
 //! Book: chapter "Nominate, stay, restart".
 
+use std::cmp::Ordering;
 use std::time::{Duration, Instant};
 
 use tracing::debug;
@@ -19,6 +22,7 @@ use tracing::debug;
 use super::Agent;
 use super::generation::{Conclusion, Patience, Remote, Selected};
 use crate::check::Purpose;
+use crate::config::Mode;
 use crate::event::Event;
 use crate::pair::{Directness, Nomination, Pair, PairId, PairState};
 use crate::role::Role;
@@ -131,18 +135,18 @@ impl Agent {
     pub(super) fn nominated(&mut self, now: Instant, id: PairId) {
         let Some(pair) = self.generation.checklist.get_mut(id) else { return };
         pair.nomination = Nomination::Nominated;
-        let priority = pair.priority;
-        let follow = match self.selected() {
-            None => true,
-            Some(current) => {
-                current.id != id
-                    && (current.nomination != Nomination::Nominated
-                        || !current.is_valid(now)
-                        || priority > current.priority
-                        || current.silence(now).is_none_or(|silence| silence >= STALE_AFTER))
-            }
-        };
-        if follow {
+        let (renomination, priority) = (pair.renomination, pair.priority);
+        let stays = self.selected().is_some_and(|current| {
+            let fresh = current.silence(now).is_some_and(|silence| silence < STALE_AFTER);
+            current.nomination == Nomination::Nominated
+                && current.is_valid(now)
+                && match current.renomination.cmp(&renomination) {
+                    Ordering::Greater => true,
+                    Ordering::Less => false,
+                    Ordering::Equal => current.priority >= priority && fresh,
+                }
+        });
+        if !stays {
             self.select(now, id);
         }
         if self.generation.conclusion != Conclusion::Concluded {
@@ -173,7 +177,8 @@ impl Agent {
         let fresh = matches!(pair.state(), PairState::Succeeded { consent, .. }
             if consent.holds(now + self.config.timing.consent_timeout / 2));
         let wait = self.next_consent_interval();
-        let consent_check_at = if fresh { now + wait } else { now };
+        let at = if fresh { now + wait } else { now };
+        let consent_check_at = (self.config.mode == Mode::Full).then_some(at);
         debug!(?path, "selected");
         self.generation.selected = Some(Selected { pair: id, path, consent_check_at });
         self.push_event(Event::Selected(path));

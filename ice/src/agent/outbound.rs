@@ -12,21 +12,26 @@ use tracing::trace;
 use super::generation::{Conclusion, Remote};
 use super::{Agent, Transmit};
 use crate::check::{Check, Purpose};
+use crate::config::Mode;
 use crate::consent;
 use crate::pacer::Urgency;
 use crate::pair::{Nomination, Pair, PairId, PairState};
-use crate::protocol::Path;
+use crate::protocol::{Path, Protocol};
 use crate::role::Role;
 
 /// How often a check is sent in all (RFC 8489 §6.2.1 Rc).
 const TRANSMISSIONS: u32 = 7;
 /// How many RTO to wait after the last of them (RFC 8489 §6.2.1 Rm).
 const LAST_WAIT: u32 = 16;
+/// How long to wait for an answer over TCP, where nothing is sent twice (RFC 8489 §6.2.2 Ti).
+const RELIABLE_WAIT: Duration = Duration::from_millis(39_500);
 
 impl Agent {
     /// Starts one check, if there is one to start and Ta allows it (RFC 8445 §6.1.4.2).
     pub(super) fn perform_check(&mut self, now: Instant) {
-        let Remote::Known { .. } = self.generation.remote else { return };
+        if !self.sends_checks() {
+            return;
+        }
         let generation = &mut self.generation;
         if let Some(pair) = generation.checklist.next_triggered() {
             let (id, urgency) = (pair.id, urgency(pair));
@@ -55,7 +60,9 @@ impl Agent {
 
     /// When [`Agent::perform_check`] will have something to do; `None` also if it has already.
     pub(super) fn next_check_at(&self) -> Option<Instant> {
-        let Remote::Known { .. } = self.generation.remote else { return None };
+        if !self.sends_checks() {
+            return None;
+        }
         let generation = &self.generation;
         let triggered = generation
             .checklist
@@ -68,18 +75,20 @@ impl Agent {
         triggered.into_iter().chain(ordinary).min()
     }
 
+    fn sends_checks(&self) -> bool {
+        self.config.mode == Mode::Full && matches!(self.generation.remote, Remote::Known { .. })
+    }
+
     fn start_check(&mut self, id: PairId, purpose: Purpose) {
+        let Some(pair) = self.generation.checklist.get(id) else { return };
         let timing = match purpose {
-            Purpose::Connectivity | Purpose::Nomination => self.check_timing(),
+            Purpose::Connectivity | Purpose::Nomination => self.check_timing(pair.path().protocol),
             // Sent once, and answered in time or not at all (RFC 7675 §5.1).
-            Purpose::Consent => {
-                stun::Timing { rto: self.config.timing.consent_timeout, rc: 1, rm: 1 }
-            }
+            Purpose::Consent => once(self.config.timing.consent_timeout),
         };
         let Remote::Known { credentials, key, .. } = &self.generation.remote else { return };
         let username = format!("{}:{}", credentials.ufrag, self.generation.credentials.ufrag);
         let key = Key::clone(key);
-        let Some(pair) = self.generation.checklist.get(id) else { return };
         // The nominating check, and consent checks after it: should a NAT give us a new address, they
         // nominate the pair that the peer learns from them.
         let use_candidate = self.role == Role::Controlling
@@ -140,12 +149,14 @@ impl Agent {
     /// Asks for consent again on the selected pair (RFC 7675 §5.1).
     pub(super) fn renew_consent(&mut self, now: Instant) {
         let due = match &self.generation.selected {
-            Some(selected) if now >= selected.consent_check_at => selected.pair,
+            Some(selected) if selected.consent_check_at.is_some_and(|at| now >= at) => {
+                selected.pair
+            }
             _ => return,
         };
         let wait = self.next_consent_interval();
         if let Some(selected) = &mut self.generation.selected {
-            selected.consent_check_at = now + wait;
+            selected.consent_check_at = Some(now + wait);
         }
         self.start_check(due, Purpose::Consent);
     }
@@ -159,7 +170,10 @@ impl Agent {
     /// RFC 8445 §14.3 recommends an RTO that grows with the square of the number of checks and allows
     /// others from 500 ms up. Ours grows with the number of checks: each goes out once before any goes
     /// out again, which is what the recommendation is for.
-    pub(super) fn check_timing(&self) -> stun::Timing {
+    fn check_timing(&self, protocol: Protocol) -> stun::Timing {
+        if protocol == Protocol::Tcp {
+            return once(RELIABLE_WAIT);
+        }
         let active = u32::try_from(self.generation.checklist.active()).unwrap_or(u32::MAX);
         let timing = &self.config.timing;
         let rto = timing.rto.max(timing.ta.saturating_mul(active));
@@ -167,10 +181,16 @@ impl Agent {
     }
 
     /// How long an answer to a check may take: all waits together (RFC 8489 §6.2.1).
-    pub(super) fn check_lifetime(&self) -> Duration {
-        let doubling = (1 << (TRANSMISSIONS - 1)) - 1;
-        self.check_timing().rto.saturating_mul(doubling + LAST_WAIT)
+    pub(super) fn check_lifetime(&self, protocol: Protocol) -> Duration {
+        let stun::Timing { rto, rc, rm } = self.check_timing(protocol);
+        let doubling = (1 << (rc - 1)) - 1;
+        rto.saturating_mul(doubling + rm)
     }
+}
+
+/// A request that is not repeated.
+fn once(wait: Duration) -> stun::Timing {
+    stun::Timing { rto: wait, rc: 1, rm: 1 }
 }
 
 /// A pair that is valid is only ever queued to be nominated.

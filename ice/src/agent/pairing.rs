@@ -22,6 +22,7 @@ use super::generation::{Conclusion, RemoteCandidate};
 use crate::address::pairable;
 use crate::candidate::CandidateKind;
 use crate::checklist::Origin;
+use crate::config::Mode;
 use crate::event::Event;
 use crate::pair::{Base, LocalEnd, PairFoundation, PairId, RemoteEnd};
 use crate::priority::Priority;
@@ -35,7 +36,8 @@ impl Agent {
     /// Pairs every base with every remote candidate, except where there is a pair already.
     pub(super) fn form_pairs(&mut self) {
         self.ask_for_permits();
-        if self.generation.conclusion == Conclusion::Concluded {
+        let checks = self.config.mode == Mode::Full;
+        if !checks || self.generation.conclusion == Conclusion::Concluded {
             return;
         }
         let mut wanted = Vec::new();

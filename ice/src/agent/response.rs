@@ -123,6 +123,18 @@ impl Agent {
         }
     }
 
+    /// The owner says that a path is no more.
+    pub(super) fn pair_failed(&mut self, now: Instant, path: Path) {
+        let generation = &mut self.generation;
+        let Some(pair) = generation.checklist.find_mut(path) else { return };
+        pair.set_state(PairState::Failed);
+        pair.nomination = Nomination::None;
+        let id = pair.id;
+        generation.checklist.dequeue(id);
+        generation.forget_checks_of(id);
+        self.pair_is_dead(now, id);
+    }
+
     /// A check was refused or not answered (RFC 8445 §7.2.5.2).
     pub(super) fn check_failed(&mut self, now: Instant, id: PairId, purpose: Purpose) {
         let generation = &mut self.generation;
@@ -134,6 +146,11 @@ impl Agent {
             }
             _ => return,
         }
+        self.pair_is_dead(now, id);
+    }
+
+    fn pair_is_dead(&mut self, now: Instant, id: PairId) {
+        let generation = &mut self.generation;
         if generation.conclusion == Conclusion::Nominating(id) {
             // DEVIATION RFC 8445 §7.2.5.3.4: a failed nomination would fail the checklist. Another
             // valid pair may do as well, and the PAC timer ends the search if none does.

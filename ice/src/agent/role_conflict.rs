@@ -15,8 +15,8 @@ use rand::RngExt;
 use stun::{Attribute, Code, Message};
 use tracing::debug;
 
+use super::Agent;
 use super::generation::Conclusion;
-use super::{Agent, RemoteImplementation};
 use crate::pair::Nomination;
 use crate::role::Role;
 
@@ -37,9 +37,10 @@ impl Agent {
             (None, Some(theirs)) if self.role == Role::Controlled => theirs,
             _ => return Verdict::Agreed,
         };
-        let we_win =
-            self.tie_breaker >= theirs || self.remote_implementation == RemoteImplementation::Lite;
+        let we_win = self.tie_breaker >= theirs;
         match (self.role, we_win) {
+            // Beside a lite agent nothing is to be decided.
+            _ if self.forced_role().is_some() => Verdict::Refuse(Code::ROLE_CONFLICT),
             // The winner is controlling.
             (Role::Controlling, true) | (Role::Controlled, false) => {
                 Verdict::Refuse(Code::ROLE_CONFLICT)
@@ -51,7 +52,7 @@ impl Agent {
     /// A 487 came for a check we sent as `role`: switch, unless we have already, and take a new
     /// tie-breaker (RFC 8445 §7.2.5.1). Returns whether the check is worth repeating.
     pub(super) fn lost_role_conflict(&mut self, now: Instant, role: Role) -> bool {
-        if self.remote_implementation == RemoteImplementation::Lite {
+        if self.forced_role().is_some() {
             return false;
         }
         if role == self.role {
@@ -75,6 +76,7 @@ impl Agent {
             if pair.nomination == Nomination::Requested {
                 pair.nomination = Nomination::None;
             }
+            pair.renomination = 0;
         }
         if generation.conclusion != Conclusion::Concluded {
             generation.conclusion = Conclusion::Searching;

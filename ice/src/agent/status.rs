@@ -8,6 +8,7 @@ use tracing::{debug, info};
 
 use super::Agent;
 use super::generation::{Conclusion, Patience, Remote};
+use crate::config::Mode;
 use crate::event::{ConnectionState, Event};
 use crate::pair::{Pair, PairState};
 
@@ -46,7 +47,7 @@ impl Agent {
         match self.generation.remote {
             Remote::Unknown { .. } => ConnectionState::New,
             Remote::Known { patience: Patience::Exhausted, .. }
-                if !self.generation.checklist.any_pending() =>
+                if self.config.mode == Mode::Lite || !self.generation.checklist.any_pending() =>
             {
                 debug!(end_of_candidates = self.generation.end_of_candidates, "no connectivity");
                 ConnectionState::Failed
@@ -74,7 +75,7 @@ impl Agent {
         let silence = (self.state != ConnectionState::Disconnected)
             .then(|| silent_at(pair, self.config.timing.disconnected_after))
             .flatten();
-        [Some(way.consent_check_at), expiry, silence].into_iter().flatten().min()
+        [way.consent_check_at, expiry, silence].into_iter().flatten().min()
     }
 
     /// The one place that writes the state. What ends is forgotten at once.

@@ -3,8 +3,11 @@
 
 mod candidates;
 mod interop;
+mod lite;
 mod net;
 mod properties;
 mod relays;
+mod renomination;
 mod scenarios;
 mod security;
+mod tcp;

@@ -7,13 +7,15 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ice::{Agent, Config, ConnectionState, Credentials, Datagram, Event, Role, Transmit};
+use ice::{Agent, Config, ConnectionState, Credentials, Datagram, Event, Protocol, Role, Transmit};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use stun::{Attribute, Class, Key, Message, Method, TransactionId};
 
 pub(crate) const LEFT: usize = 0;
 pub(crate) const RIGHT: usize = 1;
+/// The port of a TCP connection at the side that opened it.
+pub(crate) const EPHEMERAL: u16 = 50_009;
 
 pub(crate) fn at(text: &str) -> SocketAddr {
     text.parse().unwrap()
@@ -32,6 +34,7 @@ pub(crate) fn seconds(count: u64) -> Duration {
 pub(crate) struct Packet {
     pub(crate) arrives: Instant,
     pub(crate) to: usize,
+    pub(crate) protocol: Protocol,
     pub(crate) local: SocketAddr,
     pub(crate) remote: SocketAddr,
     pub(crate) payload: Bytes,
@@ -184,18 +187,10 @@ impl Net {
             self.in_flight.drain(..).partition(|packet| packet.arrives <= now);
         self.in_flight = later;
         for packet in due {
-            let _ = self.hand_over(packet.to, packet.local, packet.remote, &packet.payload);
+            let Packet { to, protocol, local, remote, payload, .. } = packet;
+            let datagram = Datagram { protocol, local, remote, payload: &payload };
+            let _ = self.agents[to].handle_datagram(self.now, datagram);
         }
-    }
-
-    pub(crate) fn hand_over(
-        &mut self,
-        to: usize,
-        local: SocketAddr,
-        remote: SocketAddr,
-        payload: &[u8],
-    ) -> Result<(), ice::Error> {
-        self.agents[to].handle_datagram(self.now, Datagram::udp(local, remote, payload))
     }
 
     pub(crate) fn drain(&mut self) {
@@ -214,8 +209,11 @@ impl Net {
         if !(self.passes)(by, &transmit) || self.rng.random::<f64>() < self.loss {
             return;
         }
-        let source = self.nat[by].unwrap_or(transmit.local);
         let other = 1 - by;
+        if transmit.protocol == Protocol::Tcp {
+            return self.send_stream(other, transmit);
+        }
+        let source = self.nat[by].unwrap_or(transmit.local);
         let local = if self.nat[other] == Some(transmit.remote) {
             self.hosts[other][0]
         } else if self.hosts[other].contains(&transmit.remote) && self.nat[other].is_none() {
@@ -226,8 +224,26 @@ impl Net {
         self.in_flight.push(Packet {
             arrives: self.now + self.delay,
             to: other,
+            protocol: Protocol::Udp,
             local,
             remote: source,
+            payload: transmit.payload,
+        });
+    }
+
+    /// A frame of TCP. A connection opened from port 9 gets a port of its own, which is all that the
+    /// listening side sees of it.
+    fn send_stream(&mut self, to: usize, transmit: Transmit) {
+        let named = |address: SocketAddr, from, to| match address.port() {
+            port if port == from => SocketAddr::new(address.ip(), to),
+            _ => address,
+        };
+        self.in_flight.push(Packet {
+            arrives: self.now + self.delay,
+            to,
+            protocol: Protocol::Tcp,
+            local: named(transmit.remote, EPHEMERAL, 9),
+            remote: named(transmit.local, 9, EPHEMERAL),
             payload: transmit.payload,
         });
     }
@@ -269,17 +285,29 @@ pub(crate) struct Say {
     pub(crate) tie_breaker: u64,
     pub(crate) use_candidate: bool,
     pub(crate) priority: u32,
+    /// The value of NOMINATION.
+    pub(crate) renomination: Option<u32>,
 }
 
 impl Default for Say {
     fn default() -> Self {
-        Self { role: Role::Controlling, tie_breaker: 1, use_candidate: false, priority: 1 << 30 }
+        Self {
+            role: Role::Controlling,
+            tie_breaker: 1,
+            use_candidate: false,
+            priority: 1 << 30,
+            renomination: None,
+        }
     }
 }
 
 impl Say {
     pub(crate) fn nominate() -> Self {
         Self { use_candidate: true, ..Self::default() }
+    }
+
+    pub(crate) fn renominate(value: u32) -> Self {
+        Self { renomination: Some(value), ..Self::default() }
     }
 
     pub(crate) fn controlled() -> Self {
@@ -290,8 +318,12 @@ impl Say {
 impl Script {
     /// An agent in `role` at 192.0.2.1:1000, and a peer whose credentials it does not know yet.
     pub(crate) fn new(role: Role) -> Self {
+        Self::with(Config::new(role))
+    }
+
+    pub(crate) fn with(config: Config) -> Self {
         let now = Instant::now();
-        let mut agent = Agent::new(Config::new(role), StdRng::seed_from_u64(5));
+        let mut agent = Agent::new(config, StdRng::seed_from_u64(5));
         agent.add_local_candidate(now, at("192.0.2.1:1000")).unwrap();
         let credentials =
             Credentials { ufrag: "peer".to_owned(), pwd: "p4ssw0rd+p4ssw0rd+pass".to_owned() };
@@ -350,6 +382,9 @@ impl Script {
         if say.use_candidate {
             check = check.with(Attribute::UseCandidate);
         }
+        if let Some(value) = say.renomination {
+            check = check.with(Attribute::Nomination(value));
+        }
         check.with(Attribute::Priority(say.priority))
     }
 
@@ -375,6 +410,18 @@ impl Script {
     pub(crate) fn check_from(&mut self, from: &str, say: Say) -> Result<(), ice::Error> {
         let check = self.check(say);
         self.receive(at(from), &check)
+    }
+
+    /// The peer checks us over a TCP connection.
+    pub(crate) fn check_over_tcp(
+        &mut self,
+        local: SocketAddr,
+        from: SocketAddr,
+        say: Say,
+    ) -> Result<(), ice::Error> {
+        let check = self.check(say);
+        let datagram = Datagram { protocol: Protocol::Tcp, local, remote: from, payload: &check };
+        self.agent.handle_datagram(self.now, datagram)
     }
 
     /// Everything the agent wants to send now.
