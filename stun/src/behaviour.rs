@@ -1,9 +1,27 @@
-//! What a NAT does, in the words of RFC 4787.
+//! What a NAT does, how to find out, and who can meet through it.
+//!
+//! RFC 4787 has the words, RFC 5780 the tests, RFC 8445 the way to meet:
+//!
+//! ```text
+//!                  mapping: which public port?         filtering: who is let in?
+//!                  (RFC 4787 §4.1)                     (RFC 4787 §5)
+//!   10.0.0.2:5000 ──► A:1 ─► 203.0.113.9:40001        ◄── A:1   always
+//!                 ──► A:2 ─► the same? another?       ◄── A:2   unless address- and port-dependent
+//!                 ──► B:1 ─► the same? another?       ◄── B:1   only if endpoint-independent
+//! ```
 //!
 //! Book: "NATs".
 
+mod discovery;
+mod findings;
+mod meeting;
+
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+
+pub use discovery::{Answer, Asked, Datagram, Discovery, Event, Transmit};
+pub use findings::{Behaviour, Outcome, Possible};
+pub use meeting::{Chance, Standing, Way, can_meet};
 
 /// What of the address at the other end a NAT looks at (RFC 4787 §4.1, §5): the less, the easier it
 /// is to be reached through it.
