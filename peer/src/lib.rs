@@ -31,7 +31,7 @@ pub use connection::{
     IceCandidate, IceConnectionState, IceGatheringState, Message, SendError, Transmit,
 };
 pub use demux::Protocol;
-pub use driver::Endpoint;
+pub use driver::{Endpoint, EndpointOptions};
 pub use dtls::Certificate;
 pub use error::Error;
 pub use handle::{ChannelError, ChannelState, DataChannel, PeerConnection, PeerEvent, Transceiver};

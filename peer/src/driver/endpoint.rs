@@ -1,30 +1,46 @@
-//! A UDP port, and the connections on it.
+//! A UDP port, the connections on it, and what they gather together.
 //!
 //! Book: "The pump".
 
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
 use tracing::{Instrument, debug, info_span};
 
+use super::gathering::{self, Gathering, Tls};
 use super::interfaces::local_addresses;
 use super::media::Tracks;
 use super::router::Router;
 use super::socket::{ReceiveBuffers, Socket};
-use super::task::{Request, Task};
-use crate::handle::{PeerConnection, Shared};
-use crate::{Config, Connection, Error};
+use super::task::{Request, Surroundings, Task};
+use crate::handle::{PeerConnection, PeerEvent, Shared};
+use crate::{Config, Connection, Error, IceServer};
 
 /// Requests of handles that wait for the task. A handle whose request does not fit waits itself.
 const MAX_REQUESTS: usize = 16;
 
 /// A pause after an error of the socket, which otherwise could be had thousands of times a second.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(10);
+
+/// Sets of servers that are kept although no connection uses them. With credentials that are good for
+/// one call only, each call brings a new set.
+const MAX_IDLE_GATHERINGS: usize = 8;
+
+/// What an endpoint may be given.
+#[derive(Debug, Clone, Default)]
+pub struct EndpointOptions {
+    /// The UDP port; 0, the default: any free one.
+    pub port: u16,
+    /// A file of certificates (PEM) by which TURN servers over TLS may be signed, besides those that
+    /// the system trusts.
+    pub tls_authorities: Option<PathBuf>,
+}
 
 /// One UDP socket, shared by any number of connections.
 ///
@@ -40,10 +56,20 @@ pub struct Endpoint {
 struct Inner {
     socket: Arc<Socket>,
     router: Router,
+    tls: Arc<Tls>,
+    /// One for each set of servers, in the order of their beginning.
+    gatherings: Mutex<Vec<Arc<Gathering>>>,
     /// True when the connections shall close. Each task holds a receiver, so this also tells when
     /// the last one has ended.
     shutdown: watch::Sender<bool>,
     receiving: AbortHandle,
+}
+
+impl Inner {
+    fn gatherings(&self) -> MutexGuard<'_, Vec<Arc<Gathering>>> {
+        // The list is consistent after every statement, so a panic elsewhere spoils nothing.
+        self.gatherings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Drop for Inner {
@@ -58,14 +84,27 @@ impl Endpoint {
     /// # Errors
     ///
     /// What the operating system says, for example [`io::ErrorKind::AddrInUse`].
-    #[expect(clippy::unused_async, reason = "a socket of tokio can be made only inside a runtime")]
     pub async fn bind(port: u16) -> io::Result<Endpoint> {
-        let socket = Arc::new(Socket::bind(port)?);
+        Endpoint::with_options(EndpointOptions { port, ..EndpointOptions::default() }).await
+    }
+
+    /// Binds to a port on all addresses.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says of the port or of the file of certificates, and
+    /// [`io::ErrorKind::InvalidData`] if there is none in it.
+    #[expect(clippy::unused_async, reason = "a socket of tokio can be made only inside a runtime")]
+    pub async fn with_options(options: EndpointOptions) -> io::Result<Endpoint> {
+        let tls = Arc::new(Tls::new(options.tls_authorities.as_deref())?);
+        let socket = Arc::new(Socket::bind(options.port)?);
         let router = Router::default();
         let receiving = tokio::spawn(receive(Arc::clone(&socket), router.clone())).abort_handle();
         let shutdown = watch::Sender::new(false);
         debug!(port = socket.port(), ipv6 = socket.has_ipv6(), "endpoint bound");
-        Ok(Endpoint { inner: Arc::new(Inner { socket, router, shutdown, receiving }) })
+        let gatherings = Mutex::default();
+        let inner = Inner { socket, router, tls, gatherings, shutdown, receiving };
+        Ok(Endpoint { inner: Arc::new(inner) })
     }
 
     /// The UDP port.
@@ -93,21 +132,34 @@ impl Endpoint {
         let now = Instant::now();
         let since_unix_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
         config.since_unix_epoch = since_unix_epoch.unwrap_or_default();
+        let servers = config.ice_servers.clone();
         let mut connection = Connection::new(now, config, rand::make_rng())?;
         for address in self.local_addresses() {
             connection.add_local_candidate(now, address);
         }
-        connection.end_of_local_candidates(now);
+        let shared = Arc::new(Shared::new());
+        let mut gathering = self.gathering(&servers).map(|gathering| gathering.subscribe());
+        match &mut gathering {
+            Some(gathering) => {
+                for failure in gathering.tell(now, &mut connection) {
+                    shared.push_event(PeerEvent::IceCandidateError(failure));
+                }
+            }
+            None => connection.end_of_local_candidates(now),
+        }
         let registration = self.inner.router.register();
         let span = info_span!(parent: None, "connection", id = registration.id());
-        let shared = Arc::new(Shared::new());
         let (requests, inbox) = mpsc::channel::<Request>(MAX_REQUESTS);
-        let socket = Arc::clone(&self.inner.socket);
-        let tracks = Tracks::new(Arc::clone(&shared), &requests);
-        let shared_by_task = Arc::clone(&shared);
-        let task =
-            Task::new(connection, socket, registration, inbox, shutdown, shared_by_task, tracks);
-        let task = Box::new(task);
+        let surroundings = Surroundings {
+            socket: Arc::clone(&self.inner.socket),
+            registration,
+            requests: inbox,
+            shutdown,
+            shared: Arc::clone(&shared),
+            tracks: Tracks::new(Arc::clone(&shared), &requests),
+            gathering,
+        };
+        let task = Box::new(Task::new(connection, surroundings));
         let endpoint = self.clone();
         tokio::spawn(
             async move {
@@ -119,10 +171,63 @@ impl Endpoint {
         Ok(PeerConnection::from_parts(requests, shared))
     }
 
-    /// Closes every connection for good, and waits until each has said farewell.
+    /// Gathers from these servers, unless it is done already, and waits until each has answered or
+    /// failed: answers what has failed. Connections with the same `ice_servers` then have all their
+    /// candidates from the beginning, so a server program begins with this. What is found is kept up
+    /// as long as the endpoint lives.
+    ///
+    /// Two sets should not name the same TURN server: it lends this port one address only
+    /// (RFC 8656 §3.2), and refuses the second set with 437.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`] after [`close`](Endpoint::close).
+    pub async fn gather(&self, servers: &[IceServer]) -> Result<Vec<ice::GatheringError>, Error> {
+        if *self.inner.shutdown.borrow() {
+            return Err(Error::Closed);
+        }
+        match self.gathering(servers).map(|gathering| gathering.completion()) {
+            Some(completion) => Ok(completion.await),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The gathering from these servers, begun if there is none; `None` without servers.
+    fn gathering(&self, servers: &[IceServer]) -> Option<Arc<Gathering>> {
+        if servers.is_empty() {
+            return None;
+        }
+        let mut gatherings = self.inner.gatherings();
+        if let Some(known) = gatherings.iter().find(|known| known.servers() == servers) {
+            return Some(Arc::clone(known));
+        }
+        let is_idle = |gathering: &Arc<Gathering>| gathering.is_idle();
+        if gatherings.iter().filter(|known| is_idle(known)).count() >= MAX_IDLE_GATHERINGS
+            && let Some(oldest) = gatherings.iter().position(is_idle)
+        {
+            // Dropped, it gives everything back.
+            gatherings.remove(oldest);
+        }
+        let Inner { socket, router, tls, .. } = &*self.inner;
+        let (socket, router, tls) = (Arc::clone(socket), router.clone(), Arc::clone(tls));
+        let shared = gathering::Shared { socket, router, tls };
+        let begun = Gathering::start(shared, servers.to_vec(), &self.local_addresses());
+        let begun = Arc::new(begun);
+        gatherings.push(Arc::clone(&begun));
+        Some(begun)
+    }
+
+    /// Closes every connection for good, and waits until each has said farewell; then gives back
+    /// what TURN servers have lent.
     pub async fn close(&self) {
         self.inner.shutdown.send_replace(true);
         self.inner.shutdown.closed().await;
+        let gatherings = std::mem::take(&mut *self.inner.gatherings());
+        let mut closing = JoinSet::new();
+        for gathering in gatherings {
+            closing.spawn(async move { gathering.close().await });
+        }
+        closing.join_all().await;
     }
 }
 

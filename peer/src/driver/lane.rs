@@ -58,8 +58,13 @@ impl Level {
 
     /// Makes room for so many octets, or answers false.
     pub(super) fn rise(&self, octets: usize) -> bool {
+        self.rise_to(octets, self.limit.load(Ordering::Relaxed))
+    }
+
+    /// The same for what has a bound of its own.
+    pub(super) fn rise_to(&self, octets: usize, limit: usize) -> bool {
         let waiting = self.octets.fetch_add(octets, Ordering::Relaxed).saturating_add(octets);
-        let fits = waiting <= self.limit.load(Ordering::Relaxed);
+        let fits = waiting <= limit;
         if !fits {
             self.fall(octets);
         }

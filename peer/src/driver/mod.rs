@@ -15,9 +15,11 @@
 //!
 //! Book: "The pump".
 
+mod alarm;
 mod burst;
 mod channels;
 mod endpoint;
+mod gathering;
 mod interfaces;
 mod lane;
 mod media;
@@ -25,5 +27,5 @@ mod router;
 mod socket;
 mod task;
 
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, EndpointOptions};
 pub(crate) use task::{Request, Task};

@@ -22,17 +22,17 @@
 //!
 //! Book: "The pump".
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ice::Path;
 use tokio::sync::{mpsc, watch};
-use tokio::time::Sleep;
 use tracing::debug;
 
+use super::alarm::Alarm;
 use super::burst::{Burst, Outbox};
 use super::channels::Channels;
+use super::gathering::Subscription;
 use super::lane::Batch;
 use super::media::Tracks;
 use super::router::Registration;
@@ -55,6 +55,20 @@ const BURSTS_PER_TURN: usize = 8;
 /// Something a handle wants done with the connection.
 pub(crate) type Request = Box<dyn FnOnce(&mut Task, Instant) + Send>;
 
+/// What a connection runs amidst.
+pub(super) struct Surroundings {
+    pub(super) socket: Arc<Socket>,
+    pub(super) registration: Registration,
+    /// Dropping every sender closes the connection.
+    pub(super) requests: mpsc::Receiver<Request>,
+    /// Becomes true when the endpoint closes.
+    pub(super) shutdown: watch::Receiver<bool>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) tracks: Tracks,
+    /// What servers tell and lend, if the application has named some.
+    pub(super) gathering: Option<Subscription>,
+}
+
 /// A connection and all it needs to run.
 pub(crate) struct Task {
     pub(crate) connection: Connection,
@@ -66,6 +80,7 @@ pub(crate) struct Task {
     shared: Arc<Shared>,
     channels: Channels,
     pub(crate) tracks: Tracks,
+    gathering: Option<Subscription>,
     outbox: Outbox,
     /// What the kernel did not take.
     blocked: Option<Burst>,
@@ -83,16 +98,10 @@ enum Life {
 }
 
 impl Task {
-    /// A task for `connection`. Dropping every sender of `requests` closes it.
-    pub(crate) fn new(
-        connection: Connection,
-        socket: Arc<Socket>,
-        registration: Registration,
-        requests: mpsc::Receiver<Request>,
-        shutdown: watch::Receiver<bool>,
-        shared: Arc<Shared>,
-        tracks: Tracks,
-    ) -> Task {
+    /// A task for `connection`.
+    pub(super) fn new(connection: Connection, surroundings: Surroundings) -> Task {
+        let Surroundings { socket, registration, requests, shutdown, shared, tracks, gathering } =
+            surroundings;
         let channels = Channels::new(Arc::clone(&shared));
         Task {
             connection,
@@ -103,6 +112,7 @@ impl Task {
             shared,
             channels,
             tracks,
+            gathering,
             outbox: Outbox::default(),
             blocked: None,
             life: Life::Running,
@@ -124,6 +134,7 @@ impl Task {
                 batch = self.registration.inbox().receive() => self.handle_batch(batch),
                 request = self.requests.recv(), if self.is_running() => self.handle_request(request),
                 () = self.shared.rung() => self.handle_rung(),
+                () = changed(&mut self.gathering) => self.handle_gathered(),
                 () = alarm.rings() => self.handle_timeout(),
                 _ = self.socket.writable(), if self.blocked.is_some() => {}
                 () = becomes_true(&mut self.shutdown), if self.is_running() => self.close(Instant::now()),
@@ -174,6 +185,15 @@ impl Task {
         let now = Instant::now();
         self.channels.rung(&mut self.connection, now);
         self.tracks.obey(&mut self.connection, now);
+    }
+
+    /// Tells the connection what the servers have told or lent since.
+    fn handle_gathered(&mut self) {
+        if let Some(gathering) = &mut self.gathering {
+            for failure in gathering.tell(Instant::now(), &mut self.connection) {
+                self.shared.push_event(PeerEvent::IceCandidateError(failure));
+            }
+        }
     }
 
     fn handle_timeout(&mut self) {
@@ -247,6 +267,11 @@ impl Task {
                 self.shared.ice_state().send_replace(state);
                 self.shared.push_event(PeerEvent::IceConnectionState(state));
             }
+            Event::RelayPermission { relayed, peer } => {
+                if let Some(gathering) = &self.gathering {
+                    gathering.permit(relayed, peer);
+                }
+            }
             Event::SelectedPair { protocol, local, remote } => {
                 self.shared.push_event(PeerEvent::SelectedPair { protocol, local, remote });
             }
@@ -296,12 +321,24 @@ impl Task {
                 .or_else(|| self.outbox.next_burst(limit, || connection.poll_transmit(now)));
             let Some(burst) = burst else { return true };
             self.registration.add_path(burst.path);
-            if self.socket.try_send(&burst).is_err() {
+            if let Err(burst) = self.send(burst) {
                 self.blocked = Some(burst);
                 return true;
             }
         }
         false
+    }
+
+    /// Hands a burst to what carries its path: the relay that the address is lent by, or the socket.
+    /// Gives it back if the kernel does not take it now.
+    fn send(&self, burst: Burst) -> Result<(), Burst> {
+        match &self.gathering {
+            Some(gathering) if gathering.is_relayed(burst.path.local) => {
+                gathering.relay(burst);
+                Ok(())
+            }
+            _ => self.socket.try_send(&burst).map_err(|_| burst),
+        }
     }
 
     /// Tells the handles that it is over.
@@ -325,40 +362,15 @@ impl Task {
     }
 }
 
+/// Completes when a gathering has news; never, without one.
+async fn changed(gathering: &mut Option<Subscription>) {
+    match gathering {
+        Some(gathering) => gathering.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
 async fn becomes_true(flag: &mut watch::Receiver<bool>) {
     // The sender lives as long as the endpoint, and that as long as its tasks.
     let _ = flag.wait_for(|flag| *flag).await;
-}
-
-/// A timer that is set again for every datagram without costing much.
-///
-/// Deadlines mostly move into the future, and waking early is harmless (every state machine here
-/// says so), so a later deadline leaves the timer as it is and an earlier one alone sets it.
-struct Alarm {
-    sleep: Pin<Box<Sleep>>,
-    /// When `sleep` ends; `None` when nobody waits for that.
-    armed: Option<Instant>,
-}
-
-impl Alarm {
-    fn new() -> Alarm {
-        Alarm { sleep: Box::pin(tokio::time::sleep(Duration::ZERO)), armed: None }
-    }
-
-    fn set(&mut self, deadline: Option<Instant>) {
-        let Some(deadline) = deadline else { return };
-        if self.armed.is_none_or(|armed| deadline < armed) {
-            self.sleep.as_mut().reset(deadline.into());
-            self.armed = Some(deadline);
-        }
-    }
-
-    /// Completes at the deadline or earlier; never, without one.
-    async fn rings(&mut self) {
-        if self.armed.is_none() {
-            std::future::pending::<()>().await;
-        }
-        self.sleep.as_mut().await;
-        self.armed = None;
-    }
 }

@@ -59,6 +59,8 @@ use crate::{
 pub struct PeerConnection {
     requests: mpsc::Sender<Request>,
     shared: Arc<Shared>,
+    /// The endpoint, if it is this connection's alone.
+    own_endpoint: Option<Endpoint>,
 }
 
 impl PeerConnection {
@@ -69,14 +71,16 @@ impl PeerConnection {
     /// [`Error::Socket`] if there is no socket to be had, or what is wrong with `config`.
     pub async fn new(config: Config) -> Result<PeerConnection, Error> {
         let endpoint = Endpoint::bind(0).await.map_err(|error| Error::Socket(error.kind()))?;
-        endpoint.connection(config)
+        let mut connection = endpoint.connection(config)?;
+        connection.own_endpoint = Some(endpoint);
+        Ok(connection)
     }
 
     pub(crate) fn from_parts(
         requests: mpsc::Sender<Request>,
         shared: Arc<Shared>,
     ) -> PeerConnection {
-        PeerConnection { requests, shared }
+        PeerConnection { requests, shared, own_endpoint: None }
     }
 
     /// Has the task do something with the connection.
@@ -274,10 +278,14 @@ impl PeerConnection {
     }
 
     /// Closes the connection and waits until the peer has been told, as far as one can know: the
-    /// end of the association and of the DTLS connection has been sent.
+    /// end of the association and of the DTLS connection has been sent. With a socket of its own, what
+    /// TURN servers have lent is given back.
     pub async fn close(&self) {
         // If the task is gone, the connection is closed.
         let _ = self.request(|task, now| task.close(now)).await;
         self.requests.closed().await;
+        if let Some(endpoint) = &self.own_endpoint {
+            endpoint.close().await;
+        }
     }
 }
