@@ -252,7 +252,19 @@ impl Message {
     /// Whether the message came with an integrity attribute; [`Message::verify`] says if it is right.
     #[must_use]
     pub fn has_integrity(&self) -> bool {
-        self.received.sha1.is_some() || self.received.sha256.is_some()
+        self.integrity().is_some()
+    }
+
+    /// Which integrity attributes the message came with; the answer has to have the same
+    /// (RFC 8489 §9.2.4).
+    #[must_use]
+    pub fn integrity(&self) -> Option<Algorithms> {
+        match (&self.received.sha1, &self.received.sha256) {
+            (Some(_), Some(_)) => Some(Algorithms::Both),
+            (Some(_), None) => Some(Algorithms::Sha1),
+            (None, Some(_)) => Some(Algorithms::Sha256),
+            (None, None) => None,
+        }
     }
 
     /// Whether it came with MESSAGE-INTEGRITY-SHA256; [`Message::verify`] says if it is right.
