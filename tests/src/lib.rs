@@ -17,6 +17,7 @@
 
 pub mod endpoint;
 pub mod judge;
+pub mod matrix;
 pub mod sim;
 
 pub use endpoint::{Answering, Datagram, Endpoint};
