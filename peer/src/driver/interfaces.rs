@@ -9,6 +9,7 @@
 //! Book: "Candidates and checks".
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use tracing::debug;
 
@@ -16,6 +17,23 @@ use tracing::debug;
 /// candidate of its family and a checklist holds at most 100 pairs (RFC 8445 §6.1.2.5): a machine
 /// with dozens of virtual interfaces would crowd out the ones that matter.
 const MAX_ADDRESSES: usize = 16;
+
+/// How often the interfaces are looked at. A cable that is pulled shows itself by silence, too, after
+/// seven seconds; a new one shows itself here alone.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// Completes when the addresses are others than `known`, with the new ones.
+pub(super) async fn changed(known: &[IpAddr], ipv6: bool) -> Vec<IpAddr> {
+    loop {
+        tokio::time::sleep(INTERVAL).await;
+        let addresses = local_addresses(ipv6);
+        let same = |one: &[IpAddr], other: &[IpAddr]| one.iter().all(|it| other.contains(it));
+        if !same(known, &addresses) || !same(&addresses, known) {
+            debug!(?known, ?addresses, "the interfaces have changed");
+            return addresses;
+        }
+    }
+}
 
 /// The addresses of this machine that a peer may reach us at, most useful first.
 pub(crate) fn local_addresses(ipv6: bool) -> Vec<IpAddr> {

@@ -19,13 +19,16 @@ mod alarm;
 mod burst;
 mod channels;
 mod endpoint;
+mod framing;
 mod gathering;
 mod interfaces;
 mod lane;
 mod media;
+mod names;
 mod router;
 mod socket;
 mod task;
+mod tcp;
 
 pub use endpoint::{Endpoint, EndpointOptions};
 pub(crate) use task::{Request, Task};

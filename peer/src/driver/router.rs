@@ -156,6 +156,14 @@ impl Router {
         }
     }
 
+    /// The lane of the connection that this check is for.
+    pub(super) fn owner_of_check(&self, datagram: &[u8]) -> Option<Lane> {
+        match request_fragment(datagram) {
+            Kind::Request(fragment) => self.lock().fragments.get(&fragment).cloned(),
+            Kind::Malformed | Kind::Other => None,
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Tables> {
         // The tables are consistent after every statement, so a panic elsewhere spoils nothing.
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
@@ -203,6 +211,11 @@ impl Registration {
     /// A number that tells the endpoint's connections apart in logs.
     pub(crate) fn id(&self) -> u64 {
         self.lane.id
+    }
+
+    /// Where what comes for this connection is put.
+    pub(super) fn lane(&self) -> Lane {
+        self.lane.clone()
     }
 
     /// What comes for this connection.
