@@ -4,7 +4,9 @@
 //! ```text
 //!                 one per endpoint               one per connection
 //!  network ► Socket ► receive task ► Router ═lane═► Task (owns Connection) ◄═lines═► handles
-//!  network ◄ Socket ◄──────────── bursts ◄──────────┘
+//!  network ◄ Socket ◄──────────── bursts ◄──────────┘  ▲ │
+//!                                                 news │ ▼ packets from relayed addresses
+//!  servers ◄► Socket, streams ◄► Router ═lane═► gathering: Task (owns Gatherer), one per set of servers
 //! ```
 //!
 //! [`Endpoint`] is all that an application sees. Nothing here knows a protocol: the

@@ -67,7 +67,7 @@ async fn trickle(from: &PeerConnection, to: &PeerConnection) {
                 assert!(candidate.candidate.contains(" typ relay"), "{candidate:?}");
                 to.add_ice_candidate(candidate).await.unwrap();
             }
-            PeerEvent::IceCandidate(None) => return to.add_ice_candidate("").await.unwrap(),
+            PeerEvent::IceCandidate(None) => return to.add_ice_candidate("".into()).await.unwrap(),
             _ => {}
         }
     }
