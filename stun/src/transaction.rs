@@ -33,6 +33,17 @@ pub struct Timing {
     pub rm: u32,
 }
 
+impl Timing {
+    /// The same patience where nothing is lost, over TCP and TLS: sent once, and given up when it
+    /// would have been over UDP (RFC 8489 §6.2.2: Ti, 39.5 s by default).
+    #[must_use]
+    pub fn over_a_stream(self) -> Self {
+        let doublings = 1u32.checked_shl(self.rc.max(1) - 1).unwrap_or(u32::MAX);
+        let waits = (doublings - 1).saturating_add(self.rm);
+        Self { rto: self.rto.saturating_mul(waits), rc: 1, rm: 1 }
+    }
+}
+
 impl Default for Timing {
     /// RTO 500 ms, Rc 7, Rm 16 (RFC 8489 §6.2.1).
     fn default() -> Self {
@@ -91,11 +102,18 @@ impl ClientTransaction {
     /// §9.1.4); without one any response with the right transaction ID is believed.
     #[must_use]
     pub fn new(request: &Message, key: Option<Key>, timing: Timing) -> Self {
+        let octets = request.encode(key.as_ref());
+        Self { key, ..Self::encoded(request, octets, timing) }
+    }
+
+    /// Starts a transaction whose request is written already; whether a response is to be believed is
+    /// then the caller's decision (RFC 8489 §9.2.5 has more to it than a key).
+    pub(crate) fn encoded(request: &Message, octets: Bytes, timing: Timing) -> Self {
         Self {
             method: request.method,
             transaction_id: request.transaction_id,
-            request: request.encode(key.as_ref()),
-            key,
+            request: octets,
+            key: None,
             timing,
             state: State::Sending { sent: 0 },
         }

@@ -2,10 +2,14 @@
 //!
 //! Book: "Relay".
 
+mod client;
 mod deframer;
 pub mod server;
 mod user;
 
+pub use client::{
+    Client, CloseReason, Config, Error, Event, MAX_PAYLOAD_LENGTH, MAX_REDIRECTIONS, SendError,
+};
 pub use deframer::{DeframeError, Deframer, MAX_FRAME_LENGTH};
 pub use server::Server;
 pub use user::User;

@@ -27,7 +27,7 @@ impl Key {
     /// use stun::{Key, PasswordAlgorithm};
     ///
     /// let realm = "example.org".into();
-    /// assert!(Key::long_term(USERNAME, &realm, "secret", &PasswordAlgorithm::sha_256()).is_some());
+    /// assert!(Key::long_term("user", &realm, "secret", &PasswordAlgorithm::sha_256()).is_some());
     /// ```
     #[must_use]
     pub fn long_term(

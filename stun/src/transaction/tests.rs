@@ -45,6 +45,16 @@ fn rfc_8489_section_6_2_1_default_timetable() {
 }
 
 #[test]
+fn rfc_8489_section_6_2_2_over_a_stream_once_and_as_patient() {
+    let start = Instant::now();
+    let timing = Timing::default().over_a_stream();
+    let mut transaction = ClientTransaction::new(&request(), None, timing);
+    let (sent, event, end) = run(&mut transaction, start);
+    assert_eq!(sent, [0]);
+    assert_eq!((event, end), (Event::Closed(Outcome::TimedOut), 39500));
+}
+
+#[test]
 fn trap_same_transaction_id_on_retransmit() {
     let now = Instant::now();
     let mut transaction = ClientTransaction::new(&request(), Some(key()), Timing::default());
