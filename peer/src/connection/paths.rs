@@ -423,7 +423,9 @@ fn role(is_lite: bool, is_remote_lite: bool, offerer: bool) -> Role {
 }
 
 /// The role is settled with the first agreement.
-fn new_agent(timing: &ice::Timing, _policy: Policy, rng: &mut StdRng) -> Agent {
-    let config = ice::Config { timing: timing.clone(), ..ice::Config::new(Role::Controlling) };
+fn new_agent(timing: &ice::Timing, policy: Policy, rng: &mut StdRng) -> Agent {
+    let mode = if policy.is_lite() { ice::Mode::Lite } else { ice::Mode::Full };
+    let timing = timing.clone();
+    let config = ice::Config { mode, timing, ..ice::Config::new(Role::Controlling) };
     Agent::new(config, StdRng::from_rng(rng))
 }
