@@ -57,10 +57,9 @@ pub use message::{ChannelInfo, DataChannelInit, Message, SendError};
 
 use handshake::Handshake;
 use media::Keys;
-use paths::Paths;
 use transceivers::NegotiationNeed;
 
-pub(crate) use paths::Path;
+pub(crate) use paths::{Path, Paths};
 
 use crate::demux::Protocol;
 use crate::media::congestion::Bitrates;

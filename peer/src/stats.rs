@@ -6,17 +6,19 @@
 //! Everything is read out of the layers when asked for; only datagrams are counted here.
 //! Book: the chapter on the pump.
 
-use std::net::SocketAddr;
+mod candidates;
+
 use std::time::Instant;
 
-use ice::PairStats;
 use sctp::channel::{ChannelId, ChannelState};
 use serde::Serialize;
 
 pub use crate::media::stats::{
     CodecStats, InboundRtpStats, MediaStats, OutboundRtpStats, RemoteInboundRtpStats,
 };
-use crate::{ChannelInfo, Connection, ConnectionState, SetupRole};
+use crate::{ChannelInfo, Connection, ConnectionState, IceConnectionState, SetupRole};
+use candidates::IceStats;
+pub use candidates::{CandidatePairStats, CandidateStats};
 
 /// Datagrams, counted where they pass.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -58,6 +60,12 @@ pub struct Stats {
     pub transport: TransportStats,
     /// The pair data goes on: `RTCIceCandidatePairStats`.
     pub selected_candidate_pair: Option<CandidatePairStats>,
+    /// All pairs, the best first.
+    pub candidate_pairs: Vec<CandidatePairStats>,
+    /// Our candidates: `RTCIceCandidateStats` of type `local-candidate`.
+    pub local_candidates: Vec<CandidateStats>,
+    /// The peer's, as far as there are pairs with them: `remote-candidate`.
+    pub remote_candidates: Vec<CandidateStats>,
     /// SCTP, once it has begun: `RTCSctpTransportStats` of webrtc-extensions, and more.
     pub sctp: Option<SctpStats>,
     /// Audio and video: `RTCInboundRtpStreamStats` and its kin.
@@ -78,7 +86,9 @@ pub struct TransportStats {
     /// `controlling` or `controlled`.
     pub ice_role: &'static str,
     /// The state of ICE.
-    pub ice_state: &'static str,
+    pub ice_state: IceConnectionState,
+    /// The pair data goes on.
+    pub selected_candidate_pair_id: Option<String>,
     /// Our user name fragment.
     pub ice_local_username_fragment: String,
     /// `client`, `server` or `unknown`.
@@ -97,38 +107,6 @@ pub struct TransportStats {
     pub dtls_retransmissions: u64,
     /// DTLS records dropped: replayed, undecryptable, out of place.
     pub dtls_records_discarded: u64,
-}
-
-/// The selected pair.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct CandidatePairStats {
-    /// `udp` or `tcp`.
-    pub protocol: &'static str,
-    /// Our address: that of a socket, or one that is relayed.
-    pub local: SocketAddr,
-    /// `host` or `relay`.
-    pub local_candidate_type: &'static str,
-    /// The peer's.
-    pub remote: SocketAddr,
-    /// How the peer's candidate was learnt: `host`, `srflx`, `prflx` or `relay`.
-    pub remote_candidate_type: &'static str,
-    /// Whether it is nominated.
-    pub nominated: bool,
-    /// The last round trip of a check, seconds.
-    pub current_round_trip_time: f64,
-    /// All of them, seconds.
-    pub total_round_trip_time: f64,
-    /// Checks sent, with repetitions, without consent checks.
-    pub requests_sent: u64,
-    /// Checks received.
-    pub requests_received: u64,
-    /// Responses sent.
-    pub responses_sent: u64,
-    /// Responses received.
-    pub responses_received: u64,
-    /// Consent checks sent (RFC 7675).
-    pub consent_requests_sent: u64,
 }
 
 /// The certificates of both ends.
@@ -212,15 +190,14 @@ impl Connection {
     #[must_use]
     pub fn get_stats(&self, now: Instant) -> Stats {
         let _ = now;
+        let ice = IceStats::new(&self.paths);
         Stats {
             state: self.connection_state(),
-            transport: self.transport_stats(),
-            selected_candidate_pair: self
-                .paths
-                .agent()
-                .pair_stats()
-                .find(|pair| pair.selected)
-                .map(|pair| CandidatePairStats::from(&pair)),
+            transport: self.transport_stats(ice.selected.as_ref()),
+            selected_candidate_pair: ice.selected,
+            candidate_pairs: ice.pairs,
+            local_candidates: ice.local,
+            remote_candidates: ice.remote,
             sctp: self.channels.stats().map(SctpStats::from),
             media: self.media.stats(),
             certificates: self.certificate_stats(),
@@ -228,7 +205,7 @@ impl Connection {
         }
     }
 
-    fn transport_stats(&self) -> TransportStats {
+    fn transport_stats(&self, selected: Option<&CandidatePairStats>) -> TransportStats {
         let agent = self.paths.agent();
         let dtls = self.handshake.connection();
         let info = dtls.and_then(dtls::Connection::info);
@@ -239,15 +216,8 @@ impl Connection {
                 ice::Role::Controlling => "controlling",
                 ice::Role::Controlled => "controlled",
             },
-            ice_state: match agent.state() {
-                ice::ConnectionState::New => "new",
-                ice::ConnectionState::Checking => "checking",
-                ice::ConnectionState::Connected => "connected",
-                ice::ConnectionState::Completed => "completed",
-                ice::ConnectionState::Disconnected => "disconnected",
-                ice::ConnectionState::Failed => "failed",
-                ice::ConnectionState::Closed => "closed",
-            },
+            ice_state: self.ice_connection_state(),
+            selected_candidate_pair_id: selected.map(|pair| pair.id.clone()),
             ice_local_username_fragment: agent.local_credentials().ufrag.clone(),
             dtls_role: match self.role {
                 None => "unknown",
@@ -292,36 +262,6 @@ impl Connection {
             bytes_received: stats.octets_received,
             buffered_amount: self.channels.buffered_amount(id),
         })
-    }
-}
-
-impl From<&PairStats> for CandidatePairStats {
-    fn from(pair: &PairStats) -> Self {
-        let name = |kind: &ice::CandidateKind| match kind {
-            ice::CandidateKind::Host => "host",
-            ice::CandidateKind::ServerReflexive => "srflx",
-            ice::CandidateKind::PeerReflexive => "prflx",
-            ice::CandidateKind::Relayed => "relay",
-            _ => "unknown",
-        };
-        Self {
-            protocol: match pair.protocol {
-                ice::Protocol::Udp => "udp",
-                ice::Protocol::Tcp => "tcp",
-            },
-            local: pair.local,
-            local_candidate_type: name(&pair.local_kind),
-            remote: pair.remote,
-            remote_candidate_type: name(&pair.remote_kind),
-            nominated: pair.nominated,
-            current_round_trip_time: pair.counters.current_round_trip_time.as_secs_f64(),
-            total_round_trip_time: pair.counters.total_round_trip_time.as_secs_f64(),
-            requests_sent: pair.counters.requests_sent,
-            requests_received: pair.counters.requests_received,
-            responses_sent: pair.counters.responses_sent,
-            responses_received: pair.counters.responses_received,
-            consent_requests_sent: pair.counters.consent_requests_sent,
-        }
     }
 }
 

@@ -209,6 +209,11 @@ impl Paths {
         }
     }
 
+    /// All ways to reach us.
+    pub(crate) fn locals(&self) -> impl Iterator<Item = &Gathered> {
+        self.locals.iter()
+    }
+
     /// Whether a restart is on its way: our next description has new credentials.
     pub(crate) fn is_restarting(&self) -> bool {
         self.next.is_some()

@@ -246,6 +246,25 @@ fn statistics_have_the_names_of_the_w3c() {
     assert_eq!(json["transport"]["iceRole"], "controlling");
     assert!(json["transport"]["bytesSent"].as_u64().unwrap() > 1000);
     assert_eq!(json["selectedCandidatePair"]["remote"], "192.0.2.2:2000");
+    assert_eq!(json["transport"]["iceState"], "completed");
+    let pair = &json["selectedCandidatePair"];
+    assert_eq!(json["transport"]["selectedCandidatePairId"], pair["id"]);
+    assert_eq!((&pair["state"], &pair["protocol"]), (&"succeeded".into(), &"udp".into()));
+    assert_eq!(pair["localCandidateType"], "host");
+    let find = |list: &str, id: &serde_json::Value| {
+        let mut list = json[list].as_array().unwrap().iter();
+        list.find(|it| it["id"] == *id).unwrap().clone()
+    };
+    assert_eq!(find("candidatePairs", &pair["id"]), *pair);
+    let ours = find("localCandidates", &pair["localCandidateId"]);
+    assert_eq!((&ours["address"], &ours["port"]), (&"192.0.2.1".into(), &1000.into()));
+    assert_eq!((&ours["candidateType"], &ours["protocol"]), (&"host".into(), &"udp".into()));
+    assert!(ours["relayProtocol"].is_null() && ours["priority"].as_u64().unwrap() > 0);
+    let theirs = find("remoteCandidates", &pair["remoteCandidateId"]);
+    assert_eq!(
+        (&theirs["address"], &theirs["candidateType"]),
+        (&"192.0.2.2".into(), &"host".into())
+    );
     let round_trip = json["selectedCandidatePair"]["currentRoundTripTime"].as_f64().unwrap();
     assert!((0.019..0.3).contains(&round_trip), "{round_trip}");
     assert_eq!(json["dataChannels"][0]["label"], "chat");

@@ -10,6 +10,7 @@
 )]
 
 mod calls;
+mod candidates;
 mod closing;
 mod flow;
 mod hostile;

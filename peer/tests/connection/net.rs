@@ -65,11 +65,18 @@ impl Net {
     }
 
     pub fn with(a: Config, b: Config) -> Self {
+        let mut net = Self::with_nothing(a, b);
+        for end in [A, B] {
+            net.ends[end].add_local_candidate(net.now, address(end));
+        }
+        net
+    }
+
+    /// Without candidates.
+    pub fn with_nothing(a: Config, b: Config) -> Self {
         let now = Instant::now();
         let end = |config, seed| Connection::new(now, config, StdRng::seed_from_u64(seed)).unwrap();
-        let mut ends = [end(a, 1), end(b, 2)];
-        ends[A].add_local_candidate(now, address(A));
-        ends[B].add_local_candidate(now, address(B));
+        let ends = [end(a, 1), end(b, 2)];
         Self {
             start: now,
             now,
