@@ -22,7 +22,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 pub(crate) use ice::Path;
-use ice::{Agent, Candidate, ConnectionState, Credentials, Gathered, Role};
+use ice::{Agent, Candidate, ConnectionState, Credentials, Gathered, Mode, Role};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tracing::debug;
@@ -244,8 +244,8 @@ impl Paths {
             let credentials =
                 Credentials { ufrag: remote.ice_ufrag.clone(), pwd: remote.ice_pwd.clone() };
             let agent = &mut self.current.agent;
-            agent.set_role(now, role(self.policy.is_lite(), remote.ice_lite, offerer));
             agent.set_remote_lite(now, remote.ice_lite);
+            agent.set_role(now, if offerer { Role::Controlling } else { Role::Controlled });
             match agent.set_remote_credentials(now, credentials.clone()) {
                 Ok(()) => self.remote = Some(credentials),
                 Err(error) => debug!(%error, "the remote credentials stay as they were"),
@@ -417,19 +417,9 @@ fn take_news(session: &mut Session, permissions: &mut VecDeque<(SocketAddr, IpAd
     has_selected
 }
 
-/// RFC 8445 §6.1.1: of a full and a lite agent the full one is controlling, else who has offered.
-fn role(is_lite: bool, is_remote_lite: bool, offerer: bool) -> Role {
-    match (is_lite, is_remote_lite) {
-        (false, true) => Role::Controlling,
-        (true, false) => Role::Controlled,
-        _ if offerer => Role::Controlling,
-        _ => Role::Controlled,
-    }
-}
-
 /// The role is settled with the first agreement.
 fn new_agent(timing: &ice::Timing, policy: Policy, rng: &mut StdRng) -> Agent {
-    let mode = if policy.is_lite() { ice::Mode::Lite } else { ice::Mode::Full };
+    let mode = if policy.is_lite() { Mode::Lite } else { Mode::Full };
     let timing = timing.clone();
     let config = ice::Config { mode, timing, ..ice::Config::new(Role::Controlling) };
     Agent::new(config, StdRng::from_rng(rng))

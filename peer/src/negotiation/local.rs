@@ -19,6 +19,8 @@ use super::slot::{Purpose, Slot};
 const SCTP_PORT: u16 = 5000;
 /// The port of a section whose address ICE will find: Discard (RFC 9429 §5.2.1).
 const DISCARD_PORT: u16 = 9;
+/// What our ICE can do (RFC 8838 §5, RFC 8445 §10, draft-thatcher-ice-renomination).
+const ICE_OPTIONS: &str = "trickle ice2 renomination";
 
 /// Our side of the transport, as it goes into a description.
 #[derive(Clone)]
@@ -70,7 +72,7 @@ impl Draft {
             if local.ice_lite {
                 session.lines.push_flag("ice-lite");
             }
-            session.lines.push_attribute("ice-options", "trickle ice2");
+            session.lines.push_attribute("ice-options", ICE_OPTIONS);
         }
         let section = |(index, (slot, media)): (usize, &(Slot, Option<MediaSection>))| {
             let writer = Writer { setup: self.setup, local, has_address: Some(index) == transport };

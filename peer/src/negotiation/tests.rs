@@ -94,7 +94,7 @@ fn an_offer_is_what_rfc_9429_section_5_2_1_asks_for() {
     let offer = peer.create_offer(&local(&candidates));
     let expected = format!(
         "v=0\r\no=- 7 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
-         a=ice-options:trickle ice2\r\nm=application 4242 UDP/DTLS/SCTP webrtc-datachannel\r\n\
+         a=ice-options:trickle ice2 renomination\r\nm=application 4242 UDP/DTLS/SCTP webrtc-datachannel\r\n\
          c=IN IP4 192.0.2.1\r\na=candidate:1 1 udp 2122260223 192.0.2.1 4242 typ host\r\n\
          a=ice-ufrag:ufragufr\r\na=ice-pwd:pwdpwdpwdpwdpwdpwdpwdpwd\r\n\
          a=fingerprint:{FINGERPRINT}\r\na=setup:actpass\r\na=mid:0\r\na=sctp-port:5000\r\n\
@@ -394,14 +394,15 @@ fn trap_a_mid_is_an_opaque_token() {
     assert_eq!(answer.bundle_groups().next().unwrap().mids().collect::<Vec<_>>(), [mid]);
 }
 
-/// Chrome nominates by NOMINATION alone, without USE-CANDIDATE, where both sides say `renomination`.
+/// Chrome nominates by NOMINATION alone, without USE-CANDIDATE, where both sides say `renomination`: it
+/// is said, for our agent understands it.
 #[test]
-fn trap_renomination_is_never_agreed_to() {
+fn trap_renomination_is_understood() {
     let offer = fixture("chromium-data.offer.sdp")
         .replace("a=ice-options:trickle", "a=ice-options:trickle renomination");
     let (answer, _) = answer_to(&offer).unwrap();
     let section = answer.sections().next().unwrap();
-    assert_eq!(section.ice_options().collect::<Vec<_>>(), ["trickle", "ice2"]);
+    assert_eq!(section.ice_options().collect::<Vec<_>>(), ["trickle", "ice2", "renomination"]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use peer::{Config, Connection, Datagram, Event, IceTransportPolicy};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use crate::net::{A, B, Net, address, config};
+use crate::net::{A, B, Net, address, config, is_stun};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -165,6 +165,13 @@ fn roles_of_full_and_lite_agents() {
         let theirs = net.incoming(B);
         net.deliver(A, ours, theirs, "hello");
         assert_eq!(net.ends[A].get_stats(net.now).transport.ice_role, role_of_a);
+        let is_check = |(_, _, transmit): &&(usize, _, peer::Transmit)| {
+            is_stun(transmit) && transmit.payload[..2] == [0, 1]
+        };
+        for (end, is_lite) in [(A, a.ice_lite), (B, b.ice_lite)] {
+            let checks = net.sent.iter().filter(|sent| sent.0 == end).filter(is_check).count();
+            assert_eq!(checks == 0, is_lite, "a lite agent sends no checks, a full one does");
+        }
     }
 }
 
