@@ -35,6 +35,7 @@ pub use driver::{Endpoint, EndpointOptions};
 pub use dtls::Certificate;
 pub use error::Error;
 pub use handle::{ChannelError, ChannelState, DataChannel, PeerConnection, PeerEvent, Transceiver};
+pub use ice::Protocol as IceProtocol;
 pub use negotiation::{SdpType, SessionDescription, SetupRole, SignalingState};
 pub use sctp::channel::ChannelId;
 pub use sdp::Direction;

@@ -14,11 +14,14 @@ use tokio::task::{AbortHandle, JoinSet};
 use tracing::{Instrument, debug, info_span};
 
 use super::gathering::{self, Gathering, Tls};
-use super::interfaces::local_addresses;
+use super::hosts::{Hosts, Ports};
+use super::interfaces;
 use super::media::Tracks;
+use super::names::Names;
 use super::router::Router;
 use super::socket::{ReceiveBuffers, Socket};
 use super::task::{Request, Surroundings, Task};
+use super::tcp::Tcp;
 use crate::handle::{PeerConnection, PeerEvent, Shared};
 use crate::{Config, Connection, Error, IceServer};
 
@@ -37,6 +40,8 @@ const MAX_IDLE_GATHERINGS: usize = 8;
 pub struct EndpointOptions {
     /// The UDP port; 0, the default: any free one.
     pub port: u16,
+    /// Where to listen for ICE over TCP (RFC 6544); 0: any free port. `None`, the default: nowhere.
+    pub tcp_port: Option<u16>,
     /// A file of certificates (PEM) by which TURN servers over TLS may be signed, besides those that
     /// the system trusts.
     pub tls_authorities: Option<PathBuf>,
@@ -55,14 +60,20 @@ pub struct Endpoint {
 
 struct Inner {
     socket: Arc<Socket>,
+    tcp: Tcp,
+    tcp_port: Option<u16>,
     router: Router,
+    /// The addresses of this machine, as they were last seen.
+    addresses: watch::Receiver<Vec<IpAddr>>,
+    names: Arc<Names>,
     tls: Arc<Tls>,
     /// One for each set of servers, in the order of their beginning.
     gatherings: Mutex<Vec<Arc<Gathering>>>,
     /// True when the connections shall close. Each task holds a receiver, so this also tells when
     /// the last one has ended.
     shutdown: watch::Sender<bool>,
-    receiving: AbortHandle,
+    /// What receives, accepts, and watches the interfaces.
+    tasks: Vec<AbortHandle>,
 }
 
 impl Inner {
@@ -74,7 +85,9 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.receiving.abort();
+        for task in &self.tasks {
+            task.abort();
+        }
     }
 }
 
@@ -94,17 +107,41 @@ impl Endpoint {
     ///
     /// What the operating system says of the port or of the file of certificates, and
     /// [`io::ErrorKind::InvalidData`] if there is none in it.
-    #[expect(clippy::unused_async, reason = "a socket of tokio can be made only inside a runtime")]
     pub async fn with_options(options: EndpointOptions) -> io::Result<Endpoint> {
         let tls = Arc::new(Tls::new(options.tls_authorities.as_deref())?);
         let socket = Arc::new(Socket::bind(options.port)?);
         let router = Router::default();
-        let receiving = tokio::spawn(receive(Arc::clone(&socket), router.clone())).abort_handle();
-        let shutdown = watch::Sender::new(false);
-        debug!(port = socket.port(), ipv6 = socket.has_ipv6(), "endpoint bound");
-        let gatherings = Mutex::default();
-        let inner = Inner { socket, router, tls, gatherings, shutdown, receiving };
-        Ok(Endpoint { inner: Arc::new(inner) })
+        let tcp = Tcp::new(router.clone());
+        let mut tasks = Vec::new();
+        let tcp_port = match options.tcp_port {
+            None => None,
+            Some(port) => {
+                let listener = Tcp::listen(port).await?;
+                let port = listener.local_addr()?.port();
+                tasks.push(tokio::spawn(tcp.clone().accept(listener)).abort_handle());
+                Some(port)
+            }
+        };
+        let ipv6 = socket.has_ipv6();
+        let (published, addresses) = watch::channel(interfaces::local_addresses(ipv6));
+        tasks.push(tokio::spawn(watch_interfaces(published, ipv6)).abort_handle());
+        let receiving = receive(Arc::clone(&socket), router.clone());
+        tasks.push(tokio::spawn(receiving).abort_handle());
+        debug!(port = socket.port(), ?tcp_port, ipv6, "endpoint bound");
+        Ok(Endpoint {
+            inner: Arc::new(Inner {
+                socket,
+                tcp,
+                tcp_port,
+                router,
+                addresses,
+                names: Arc::default(),
+                tls,
+                gatherings: Mutex::default(),
+                shutdown: watch::Sender::new(false),
+                tasks,
+            }),
+        })
     }
 
     /// The UDP port.
@@ -112,11 +149,16 @@ impl Endpoint {
         self.inner.socket.port()
     }
 
+    /// The port on which it listens for TCP, if it does.
+    pub fn tcp_port(&self) -> Option<u16> {
+        self.inner.tcp_port
+    }
+
     /// The addresses that a connection made now will offer as candidates: those of the machine's
     /// interfaces, then loopback.
     pub fn local_addresses(&self) -> Vec<SocketAddr> {
-        let with_port = |ip: IpAddr| SocketAddr::new(ip, self.port());
-        local_addresses(self.inner.socket.has_ipv6()).into_iter().map(with_port).collect()
+        let with_port = |ip: &IpAddr| SocketAddr::new(*ip, self.port());
+        self.inner.addresses.borrow().iter().map(with_port).collect()
     }
 
     /// A new connection on this endpoint.
@@ -133,10 +175,11 @@ impl Endpoint {
         let since_unix_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
         config.since_unix_epoch = since_unix_epoch.unwrap_or_default();
         let servers = config.ice_servers.clone();
+        let names = config.hide_addresses.then(|| Arc::clone(&self.inner.names));
         let mut connection = Connection::new(now, config, rand::make_rng())?;
-        for address in self.local_addresses() {
-            connection.add_local_candidate(now, address);
-        }
+        let ports = Ports { udp: self.port(), tcp: self.inner.tcp_port };
+        let mut hosts = Hosts::new(self.inner.addresses.clone(), ports, names);
+        hosts.tell(now, &mut connection);
         let shared = Arc::new(Shared::new());
         let mut gathering = self.gathering(&servers).map(|gathering| gathering.subscribe());
         match &mut gathering {
@@ -152,6 +195,9 @@ impl Endpoint {
         let (requests, inbox) = mpsc::channel::<Request>(MAX_REQUESTS);
         let surroundings = Surroundings {
             socket: Arc::clone(&self.inner.socket),
+            tcp: self.inner.tcp.register(registration.lane()),
+            names: Arc::clone(&self.inner.names),
+            hosts,
             registration,
             requests: inbox,
             shutdown,
@@ -211,7 +257,7 @@ impl Endpoint {
         let Inner { socket, router, tls, .. } = &*self.inner;
         let (socket, router, tls) = (Arc::clone(socket), router.clone(), Arc::clone(tls));
         let shared = gathering::Shared { socket, router, tls };
-        let begun = Gathering::start(shared, servers.to_vec(), &self.local_addresses());
+        let begun = Gathering::start(shared, servers.to_vec(), self.inner.addresses.clone());
         let begun = Arc::new(begun);
         gatherings.push(Arc::clone(&begun));
         Some(begun)
@@ -234,6 +280,14 @@ impl Endpoint {
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoint").field("port", &self.port()).finish_non_exhaustive()
+    }
+}
+
+/// Looks at the interfaces again and again, until aborted.
+async fn watch_interfaces(addresses: watch::Sender<Vec<IpAddr>>, ipv6: bool) {
+    loop {
+        let known = addresses.borrow().clone();
+        let _ = addresses.send_replace(interfaces::changed(&known, ipv6).await);
     }
 }
 

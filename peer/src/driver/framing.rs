@@ -17,9 +17,6 @@ use bytes::{Buf, BufMut, BytesMut};
 /// Octets of the length.
 const LENGTH: usize = 2;
 
-/// The longest packet that the length can say.
-pub(super) const MAX_PACKET: usize = u16::MAX as usize;
-
 // ANCHOR: frame
 /// Appends a packet with its length. Answers false, and appends nothing, if it is too long.
 pub(super) fn write_frame(packet: &[u8], stream: &mut BytesMut) -> bool {
@@ -69,6 +66,8 @@ mod tests {
             prop_assert!(received.is_empty());
         }
     }
+
+    const MAX_PACKET: usize = u16::MAX as usize;
 
     #[test]
     fn a_packet_that_is_too_long_is_not_cut() {

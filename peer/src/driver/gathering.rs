@@ -108,11 +108,11 @@ pub(super) struct Gathering {
 }
 
 impl Gathering {
-    /// Begins to gather from `servers`, for the sockets with the addresses `bases`.
+    /// Begins to gather from `servers`, for the socket at each of the machine's `addresses`.
     pub(super) fn start(
         shared: Shared,
         servers: Vec<IceServer>,
-        bases: &[SocketAddr],
+        addresses: watch::Receiver<Vec<IpAddr>>,
     ) -> Gathering {
         let (orders, inbox) = mpsc::channel(MAX_ORDERS);
         let level = Arc::new(Level::new(MAX_QUEUED_TO_RELAY));
@@ -120,7 +120,7 @@ impl Gathering {
         let registration = shared.router.register_gathering();
         let span = info_span!(parent: None, "gathering", id = registration.id());
         let task = Task::new(shared, registration, (inbox, Arc::clone(&level)), publish);
-        let run = Box::new(task).run(servers.clone(), bases.to_vec());
+        let run = Box::new(task).run(servers.clone(), addresses);
         tokio::spawn(run.instrument(span));
         Gathering { servers, orders, level, known }
     }

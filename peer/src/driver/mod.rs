@@ -23,6 +23,7 @@ mod channels;
 mod endpoint;
 mod framing;
 mod gathering;
+mod hosts;
 mod interfaces;
 mod lane;
 mod media;

@@ -84,7 +84,8 @@ impl Names {
         if let Some(name) = ours.get(&address) {
             return Some(name.clone());
         }
-        if ours.len() >= MAX_OURS {
+        // Nobody else can reach a loopback address, so nobody need find it.
+        if address.is_loopback() || ours.len() >= MAX_OURS {
             return None;
         }
         let name = random_name();

@@ -22,21 +22,26 @@
 //!
 //! Book: "The pump".
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ice::Path;
+use ice::{Path, Protocol};
 use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, JoinSet};
 use tracing::debug;
 
 use super::alarm::Alarm;
 use super::burst::{Burst, Outbox};
 use super::channels::Channels;
 use super::gathering::Subscription;
+use super::hosts::Hosts;
 use super::lane::Batch;
 use super::media::Tracks;
+use super::names::Names;
 use super::router::Registration;
 use super::socket::Socket;
+use super::tcp::TcpOwner;
 use crate::handle::{ChannelState, DataChannel, PeerEvent, Shared};
 use crate::{
     ChannelId, CloseReason, Connection, ConnectionState, Datagram, Event, IceConnectionState,
@@ -58,6 +63,11 @@ pub(crate) type Request = Box<dyn FnOnce(&mut Task, Instant) + Send>;
 /// What a connection runs amidst.
 pub(super) struct Surroundings {
     pub(super) socket: Arc<Socket>,
+    pub(super) tcp: TcpOwner,
+    /// Where names of the peer are looked up.
+    pub(super) names: Arc<Names>,
+    /// The machine's addresses.
+    pub(super) hosts: Hosts,
     pub(super) registration: Registration,
     /// Dropping every sender closes the connection.
     pub(super) requests: mpsc::Receiver<Request>,
@@ -73,6 +83,11 @@ pub(super) struct Surroundings {
 pub(crate) struct Task {
     pub(crate) connection: Connection,
     socket: Arc<Socket>,
+    tcp: TcpOwner,
+    names: Arc<Names>,
+    /// The names that are being looked up; the connection bounds their number.
+    lookups: JoinSet<(String, Option<IpAddr>)>,
+    hosts: Hosts,
     registration: Registration,
     requests: mpsc::Receiver<Request>,
     /// Becomes true when the endpoint closes.
@@ -100,12 +115,26 @@ enum Life {
 impl Task {
     /// A task for `connection`.
     pub(super) fn new(connection: Connection, surroundings: Surroundings) -> Task {
-        let Surroundings { socket, registration, requests, shutdown, shared, tracks, gathering } =
-            surroundings;
+        let Surroundings {
+            socket,
+            tcp,
+            names,
+            hosts,
+            registration,
+            requests,
+            shutdown,
+            shared,
+            tracks,
+            gathering,
+        } = surroundings;
         let channels = Channels::new(Arc::clone(&shared));
         Task {
             connection,
             socket,
+            tcp,
+            names,
+            lookups: JoinSet::new(),
+            hosts,
             registration,
             requests,
             shutdown,
@@ -135,6 +164,8 @@ impl Task {
                 request = self.requests.recv(), if self.is_running() => self.handle_request(request),
                 () = self.shared.rung() => self.handle_rung(),
                 () = changed(&mut self.gathering) => self.handle_gathered(),
+                () = self.hosts.changed() => self.hosts.tell(Instant::now(), &mut self.connection),
+                Some(found) = self.lookups.join_next() => self.handle_lookup(found),
                 () = alarm.rings() => self.handle_timeout(),
                 _ = self.socket.writable(), if self.blocked.is_some() => {}
                 () = becomes_true(&mut self.shutdown), if self.is_running() => self.close(Instant::now()),
@@ -185,6 +216,22 @@ impl Task {
         let now = Instant::now();
         self.channels.rung(&mut self.connection, now);
         self.tracks.obey(&mut self.connection, now);
+    }
+
+    /// Looks a name of the peer up, besides everything else.
+    fn look_up(&mut self, name: String) {
+        let names = Arc::clone(&self.names);
+        self.lookups.spawn(async move {
+            let address = names.look_up(&name).await;
+            (name, address)
+        });
+    }
+
+    fn handle_lookup(&mut self, found: Result<(String, Option<IpAddr>), JoinError>) {
+        match found {
+            Ok((name, address)) => self.connection.name_resolved(Instant::now(), &name, address),
+            Err(error) => debug!(%error, "a name was not looked up"),
+        }
     }
 
     /// Tells the connection what the servers have told or lent since.
@@ -267,6 +314,7 @@ impl Task {
                 self.shared.ice_state().send_replace(state);
                 self.shared.push_event(PeerEvent::IceConnectionState(state));
             }
+            Event::ResolveName(name) => self.look_up(name),
             Event::RelayPermission { relayed, peer } => {
                 if let Some(gathering) = &self.gathering {
                     gathering.permit(relayed, peer);
@@ -329,9 +377,13 @@ impl Task {
         false
     }
 
-    /// Hands a burst to what carries its path: the relay that the address is lent by, or the socket.
-    /// Gives it back if the kernel does not take it now.
+    /// Hands a burst to what carries its path: a connection of TCP, the relay that the address is lent
+    /// by, or the socket. Gives it back if the kernel does not take it now.
     fn send(&self, burst: Burst) -> Result<(), Burst> {
+        if burst.path.protocol == Protocol::Tcp {
+            burst.iter().for_each(|packet| self.tcp.send(burst.path, packet));
+            return Ok(());
+        }
         match &self.gathering {
             Some(gathering) if gathering.is_relayed(burst.path.local) => {
                 gathering.relay(burst);

@@ -16,7 +16,7 @@
 //! Book: chapter "Relay".
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -63,6 +63,8 @@ pub(super) struct Task {
     orders: mpsc::Receiver<Order>,
     level: Arc<Level>,
     streams: Streams,
+    /// The addresses of the socket.
+    bases: Vec<SocketAddr>,
     /// The names that are being looked up.
     lookups: JoinSet<Lookup>,
     /// The hosts of the servers' URLs, which they have to prove to be.
@@ -91,6 +93,7 @@ impl Task {
             orders,
             level,
             streams: Streams::new(tls),
+            bases: Vec::new(),
             lookups: JoinSet::new(),
             hosts: HashMap::new(),
             known,
@@ -100,14 +103,16 @@ impl Task {
         }
     }
 
-    /// Gathers from `servers` for the sockets with the addresses `bases`, until told to close or
-    /// nobody is left who could.
-    pub(super) async fn run(mut self: Box<Self>, servers: Vec<IceServer>, bases: Vec<SocketAddr>) {
+    /// Gathers from `servers` for the socket at each of the machine's `addresses`, until told to
+    /// close or nobody is left who could.
+    pub(super) async fn run(
+        mut self: Box<Self>,
+        servers: Vec<IceServer>,
+        mut addresses: watch::Receiver<Vec<IpAddr>>,
+    ) {
         let now = Instant::now();
         info!(servers = servers.len(), "gathering");
-        for base in bases {
-            self.gatherer.add_base(now, base);
-        }
+        self.set_bases(now, &addresses.borrow_and_update());
         let host = |server: &IceServer| (server.url.to_string(), server.url.host.clone());
         self.hosts = servers.iter().map(host).collect();
         self.lookups = look_up(servers);
@@ -124,6 +129,7 @@ impl Task {
                 order = self.orders.recv(), if self.takes_orders() => self.handle_order(order),
                 (transport, remote, what) = self.streams.receive() => self.handle_stream(transport, remote, what),
                 Some(lookup) = self.lookups.join_next() => self.handle_lookup(lookup),
+                Ok(()) = addresses.changed() => self.set_bases(Instant::now(), &addresses.borrow_and_update()),
                 () = alarm.rings() => self.gatherer.handle_timeout(Instant::now()),
                 _ = self.socket.writable(), if self.blocked.is_some() => {}
                 () = tokio::task::yield_now(), if !done => {}
@@ -132,6 +138,19 @@ impl Task {
         let Task { streams, closing, .. } = *self;
         streams.finish(closing.unwrap_or(now)).await;
         debug!("gathering ended");
+    }
+
+    /// The machine's addresses are these from now on.
+    fn set_bases(&mut self, now: Instant, addresses: &[IpAddr]) {
+        let port = self.socket.port();
+        let bases: Vec<_> = addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+        for gone in self.bases.iter().filter(|base| !bases.contains(base)) {
+            self.gatherer.remove_base(now, *gone);
+        }
+        for new in bases.iter().filter(|base| !self.bases.contains(base)) {
+            self.gatherer.add_base(now, *new);
+        }
+        self.bases = bases;
     }
 
     /// While the kernel takes nothing, whoever sends more is to wait, and lose what does not fit.
