@@ -1,11 +1,13 @@
 //! What a captured datagram is, in the words of the parsers that run in production.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use bytes::{Bytes, BytesMut};
 use dtls::wire::handshake::HandshakeFragment;
 use dtls::wire::{ContentType, Epoch, Record};
 use sctp::wire::{Body, Chunk, DcepMessage, Packet, Ppid, VerificationTag};
+use stun::turn::ChannelData;
 use tap::capture::Datagram;
 use tap::keylog::KeyLog;
 
@@ -105,7 +107,11 @@ impl Capture {
 pub(crate) fn directions(datagrams: &[Datagram]) -> Vec<bool> {
     let Some(first) = datagrams.first() else { return Vec::new() };
     if first.source != first.destination {
-        return datagrams.iter().map(|datagram| datagram.source == first.source).collect();
+        // In a restart an end may get another address: then it is known by whom it sends to.
+        let is_first = |datagram: &Datagram| {
+            datagram.source == first.source || datagram.destination == first.destination
+        };
+        return datagrams.iter().map(is_first).collect();
     }
     let mut first_tag = None;
     datagrams
@@ -131,6 +137,7 @@ fn datagram(payload: &[u8]) -> Result<Explained, String> {
         Some(_) if is_sctp(payload) => sctp(payload),
         Some(0..=3) => stun(payload),
         Some(20..=63) => dtls(payload),
+        Some(64..=79) => channel_data(payload),
         Some(first) => Err(format!("no parser for a first octet of {first}")),
     }
 }
@@ -149,8 +156,22 @@ fn stun(payload: &[u8]) -> Result<Explained, String> {
         stun::Class::Success => "success",
         stun::Class::Error => "error",
     };
-    let nominates = if message.use_candidate() { ", USE-CANDIDATE" } else { "" };
-    let summary = format!("STUN {:?} {class}{nominates}", message.method);
+    let mut summary = format!("STUN {:?} {class}", message.method);
+    if message.use_candidate() {
+        summary.push_str(", USE-CANDIDATE");
+    }
+    if let Some(error) = message.error_code() {
+        let _ = write!(summary, ", {}", error.code.number());
+    }
+    Ok(Explained::new(payload, summary, fields))
+}
+
+/// A packet between a TURN server and its client, with what is in it.
+fn channel_data(payload: &[u8]) -> Result<Explained, String> {
+    let (message, fields) = tap::explain(payload, || ChannelData::parse(payload));
+    let message = message.map_err(|error| error.to_string())?;
+    let inside = datagram(&message.data)?.summary;
+    let summary = format!("ChannelData {:?} ► {inside}", message.channel);
     Ok(Explained::new(payload, summary, fields))
 }
 

@@ -134,7 +134,10 @@ fn merged(steps: Vec<Step>) -> Vec<Step> {
     merged
 }
 
-/// The names of the two ends: captures are named `OFFERER-ANSWERER-scenario`.
+/// Programs that a peer asks and that have no call of their own.
+const SERVERS: [&str; 1] = ["coturn"];
+
+/// The names of the two ends: captures are named `OFFERER-ANSWERER-scenario`, or `PEER-SERVER-scenario`.
 fn lanes(capture: &str) -> (String, String) {
     let mut names = capture.split('-').map(|name| {
         let mut letters = name.chars();
@@ -144,7 +147,10 @@ fn lanes(capture: &str) -> (String, String) {
     });
     let left = names.next().unwrap_or_default();
     let right = names.next().unwrap_or_default();
-    (format!("{left} (offers)"), format!("{right} (answers)"))
+    match SERVERS.contains(&right.to_lowercase().as_str()) {
+        true => (left, right),
+        false => (format!("{left} (offers)"), format!("{right} (answers)")),
+    }
 }
 
 fn svg(left: &str, right: &str, steps: &[Step]) -> String {
