@@ -11,9 +11,7 @@ use rand::SeedableRng;
 use super::*;
 use crate::turn::{ChannelData, ChannelNumber, User};
 use crate::wire::AddressErrorCode;
-use crate::{
-    Algorithms, Class, Code, ErrorCode, Key, PasswordAlgorithm, ServerTransport, Text,
-};
+use crate::{Algorithms, Class, Code, ErrorCode, Key, PasswordAlgorithm, ServerTransport, Text};
 
 const REALM: &str = "example.org";
 const PASSWORD: &str = "a secret";
