@@ -186,6 +186,16 @@ impl Client {
         self.events.pop_front()
     }
 
+    /// Refreshes the allocation now: when there is reason to doubt that the server still has it, or
+    /// still knows us at this address. If not, [`CloseReason::Lost`] follows (RFC 8656 §8).
+    pub fn refresh(&mut self, now: Instant) {
+        let State::Allocated(allocation) = &mut self.state else { return };
+        allocation.hurry(now);
+        if allocation.take_refresh(now) {
+            self.start(Purpose::Refresh);
+        }
+    }
+
     /// Gives the allocation back: a Refresh with a lifetime of zero (RFC 8656 §8). Transmit what
     /// [`Client::poll_transmit`] has then; [`CloseReason::Requested`] follows when it is answered.
     pub fn close(&mut self, _now: Instant) {

@@ -82,6 +82,11 @@ impl Allocation {
         }
     }
 
+    /// The owner wants to know whether it is still there.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        self.lease.hurry(now);
+    }
+
     /// Something was sent to the server.
     pub(super) fn sent(&mut self, now: Instant) {
         self.keepalive = now + KEEPALIVE;

@@ -31,6 +31,23 @@ fn trap_the_allocation_is_refreshed_before_its_lifetime_ends() {
 }
 
 #[test]
+fn a_doubt_is_settled_by_a_refresh_at_once() {
+    let mut script = Script::allocated();
+    script.client.refresh(script.now);
+    script.client.refresh(script.now);
+    let request = script.request(Method::REFRESH);
+    assert!(script.transmitted().is_none(), "one is enough");
+    script.agree(&request);
+    assert_eq!(script.events(), []);
+    script.client.refresh(script.now);
+    let request = script.request(Method::REFRESH);
+    script.refuse(&request, Code::ALLOCATION_MISMATCH);
+    assert_eq!(script.events(), [Event::Closed(CloseReason::Lost)]);
+    script.client.refresh(script.now);
+    assert!(script.transmitted().is_none(), "it is over");
+}
+
+#[test]
 fn whatever_lifetime_the_server_grants_we_neither_storm_nor_sleep() {
     for (granted, most, least) in
         [(0, 60, 1), (1, 60, 1), (100_000, 1, 0), (u64::from(u32::MAX), 1, 0)]
