@@ -96,6 +96,8 @@ pub struct Agent {
     tie_breaker: u64,
     remote_implementation: RemoteImplementation,
     locals: Vec<LocalCandidate>,
+    /// Numbers given to foundations of ours so far.
+    local_foundations: u32,
     permits: Permits,
     generation: Generation,
     state: ConnectionState,
@@ -135,6 +137,7 @@ impl Agent {
             tie_breaker: rng.random(),
             remote_implementation: RemoteImplementation::Full,
             locals: Vec::new(),
+            local_foundations: 0,
             permits: Permits::default(),
             generation: Generation::new(credentials, &config),
             state: ConnectionState::New,

@@ -115,15 +115,19 @@ impl Agent {
     }
 
     /// RFC 8445 §5.1.1.3: one foundation for one type, IP address of the base, protocol and server.
-    /// The server is told by what it gave: each sees or lends another address.
-    fn local_foundation(&self, way: &Gathered) -> u32 {
+    /// The server is told by what it gave: each sees or lends another address. No number is given
+    /// twice: the peer knows candidates that are no more, and would wait for what becomes of them.
+    fn local_foundation(&mut self, way: &Gathered) -> u32 {
         let key = |way: &Gathered| {
             let seen = matches!(way, Gathered::ServerReflexive { .. }).then(|| way.address());
             (kind(way), tcp_type(way), way.base().ip(), seen)
         };
         let kin = self.locals.iter().find(|local| key(&local.way) == key(way));
-        let highest = self.locals.iter().map(|local| local.foundation).max().unwrap_or(0);
-        kin.map_or(highest + 1, |local| local.foundation)
+        if let Some(kin) = kin {
+            return kin.foundation;
+        }
+        self.local_foundations = self.local_foundations.wrapping_add(1);
+        self.local_foundations
     }
 
     /// The name that conceals an IP address of ours.
