@@ -9,12 +9,15 @@
     missing_docs
 )] // tests
 
+mod call;
 mod channel;
 mod dtls;
 mod ice;
 mod media;
 mod network;
 mod peer;
+mod relay;
+mod restart;
 mod sctp;
 mod security;
 mod shape;

@@ -7,6 +7,7 @@
 mod answering;
 mod layers;
 mod responder;
+mod turn_server;
 
 use std::error::Error;
 use std::fmt;
@@ -18,6 +19,7 @@ use ice::Protocol;
 
 pub use answering::Answering;
 pub use responder::Responder;
+pub use turn_server::TurnServer;
 
 /// A datagram on the simulated network, or a piece of what a TCP connection carries.
 #[derive(Debug, Clone, PartialEq, Eq)]

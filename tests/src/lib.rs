@@ -16,8 +16,9 @@
 )]
 
 pub mod endpoint;
+pub mod host;
 pub mod judge;
 pub mod matrix;
 pub mod sim;
 
-pub use endpoint::{Answering, Datagram, Endpoint};
+pub use endpoint::{Answering, Datagram, Endpoint, Responder, TurnServer};
