@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::turn_server::arguments::{self, TurnServerArgs};
+
 /// A WebRTC peer: data, sound and pictures to and from browsers and other peers.
 ///
 /// Without a command it serves, as `peer serve` does.
@@ -26,6 +28,10 @@ pub(crate) enum Command {
     /// Connect to a serving peer and chat with it, send it a file and get it back, or play and
     /// record sound and pictures
     Call(CallArgs),
+    /// Relay for peers that can't reach each other (TURN), and tell everybody what they look like
+    /// from outside (STUN)
+    #[command(after_long_help = arguments::HELP)]
+    TurnServer(TurnServerArgs),
 }
 
 impl Cli {
@@ -41,6 +47,7 @@ impl Command {
         match self {
             Command::Serve(arguments) => &arguments.log,
             Command::Call(arguments) => &arguments.log,
+            Command::TurnServer(arguments) => &arguments.log,
         }
     }
 }

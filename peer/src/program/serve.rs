@@ -137,7 +137,7 @@ pub(super) async fn interrupt() -> Result<(), Failure> {
 }
 
 /// As [`interrupt`]; signals count from the call on, not from when it is awaited.
-fn interrupts() -> Result<impl Future<Output = Result<(), Failure>>, Failure> {
+pub(super) fn interrupts() -> Result<impl Future<Output = Result<(), Failure>>, Failure> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
