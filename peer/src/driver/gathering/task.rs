@@ -345,7 +345,8 @@ fn next_datagram(
             let payload: Bytes = message.payload;
             return Some(Transmit { protocol: ice::Protocol::Udp, local, remote, payload });
         }
-        let host = || hosts.get(&remote.to_string()).cloned();
+        let url = gatherer.url(transport, remote);
+        let host = || url.and_then(|url| hosts.get(url)).cloned();
         streams.send(message, || host().unwrap_or_else(|| remote.ip().to_string()));
     }
     None
