@@ -16,10 +16,8 @@ mod role_conflict;
 mod status;
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::Instant;
 
-use bytes::Bytes;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use stun::{Class, Key, Message, Method};
@@ -31,7 +29,8 @@ use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::event::{CloseReason, ConnectionState, Event};
 use crate::gathered::Gathered;
-use crate::protocol::{Path, Protocol};
+use crate::packet::{Datagram, Transmit};
+use crate::protocol::Path;
 use crate::role::Role;
 use crate::stats::{PairStats, SelectedPair};
 
@@ -43,41 +42,6 @@ use pairing::Permits;
 const MAX_OUTBOX: usize = 64;
 /// News that wait to be fetched; of more, the oldest are dropped: the getters still tell the truth.
 const MAX_EVENTS: usize = 64;
-
-/// A datagram from the network.
-#[derive(Debug, Clone, Copy)]
-pub struct Datagram<'a> {
-    /// What carried it.
-    pub protocol: Protocol,
-    /// The base it was sent to: the address of a socket, or a relayed address.
-    pub local: SocketAddr,
-    /// The address it came from.
-    pub remote: SocketAddr,
-    /// The payload of UDP, or of a frame of TCP.
-    pub payload: &'a [u8],
-}
-
-impl<'a> Datagram<'a> {
-    /// A datagram of UDP.
-    #[must_use]
-    pub fn udp(local: SocketAddr, remote: SocketAddr, payload: &'a [u8]) -> Self {
-        Self { protocol: Protocol::Udp, local, remote, payload }
-    }
-}
-
-/// A datagram for the network.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transmit {
-    /// What is to carry it.
-    pub protocol: Protocol,
-    /// The base to send from: the address of a socket, or a relayed address. Of TCP with port 9, the
-    /// connection from this IP address to `remote`, opened if there is none.
-    pub local: SocketAddr,
-    /// The address to send to.
-    pub remote: SocketAddr,
-    /// The payload of UDP, or of a frame of TCP.
-    pub payload: Bytes,
-}
 
 /// What the remote agent is (RFC 8445 §2.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,25 +1,27 @@
-//! ICE: finding a path to a peer, proving it works, and keeping proof (RFC 8445, 8838, 8839, 7675, 8863).
+//! ICE: finding a path to a peer, proving it works, and keeping proof (RFC 8445, 8838, 8839, 7675, 8863;
+//! over TCP: RFC 6544).
 //!
 //! ```text
-//!   candidates (text, from signalling)          STUN datagrams ◄──► network
-//!            │                                        │
-//!            ▼                                        ▼
+//!    sockets, servers      candidates of the peer     STUN datagrams ◄──► network
+//!          │ Gathered           │ text, from signalling      │
+//!          ▼                    ▼                            ▼
 //!   ┌──────────────────────────────── Agent ────────────────────────────────┐
-//!   │  candidate   address   priority                                       │
-//!   │      └──────────┬─────────┘                                           │
-//!   │                 ▼            agent/inbound     the peer's checks      │
-//!   │      pair ► checklist ◄────  agent/outbound    our checks, timers     │
-//!   │              pacer, check    agent/response    their answers          │
-//!   │                 │            agent/nomination  which pair             │
-//!   │                 ▼            consent           for how long           │
-//!   └──────────── selected pair ────────────────────────────────────────────┘
-//!                     ▼
-//!           data may go from `local` to `remote`
+//!   │  local_candidates    remote_candidates                                │
+//!   │          └─────────┬─────────┘                                        │
+//!   │                    ▼         agent/inbound     the peer's checks      │
+//!   │       pairing ► checklist ◄─ agent/outbound    our checks, timers     │
+//!   │               pacer, check   agent/response    their answers          │
+//!   │                    │         agent/nomination  which pair             │
+//!   │                    ▼         consent           for how long           │
+//!   └───────────── selected pair ───────────────────────────────────────────┘
+//!                        ▼
+//!           data may go on this `Path`
 //! ```
 //!
 //! The agent has no socket and no clock: it is told the time and handed datagrams, and asked what to
-//! send. It gathers nothing itself: its owner knows the sockets and adds each address as a host
-//! candidate. There is one component (RTCP is multiplexed, RFC 5761) and one checklist (everything is
+//! send. It gathers nothing itself: its owner knows the sockets, asks servers with a [`Gatherer`], and
+//! tells the agent each way to be reached ([`Gathered`]). What an address is to packets, a *base*, may
+//! be a socket, a relayed address or the end of a TCP connection; only the owner knows which. There is one component (RTCP is multiplexed, RFC 5761) and one checklist (everything is
 //! bundled, RFC 9143).
 //!
 //! Invariants:
@@ -81,13 +83,14 @@ mod event;
 mod gathered;
 mod gathering;
 mod pacer;
+mod packet;
 mod pair;
 mod priority;
 mod protocol;
 mod role;
 mod stats;
 
-pub use agent::{Agent, Datagram, Transmit};
+pub use agent::Agent;
 pub use candidate::{
     Candidate, CandidateAddress, CandidateError, CandidateKind, Foundation, Related, Transport,
 };
@@ -100,6 +103,7 @@ pub use gathered::Gathered;
 pub use gathering::{
     FromServer, Gatherer, GatheringError, GatheringEvent, Relayed, Server, ToServer,
 };
+pub use packet::{Datagram, Transmit};
 pub use pair::{Counters, PairState};
 pub use priority::{PairPriority, Priority};
 pub use protocol::{Path, Protocol};

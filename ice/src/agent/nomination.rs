@@ -21,6 +21,7 @@ use tracing::debug;
 
 use super::Agent;
 use super::generation::{Conclusion, Patience, Remote, Selected};
+use crate::candidate::CandidateKind;
 use crate::check::Purpose;
 use crate::config::Mode;
 use crate::event::Event;
@@ -92,7 +93,13 @@ impl Agent {
     /// work, because a relay needs no hole in a NAT; the holes take both sides' checks, of which the
     /// first ones are lost, so it waits for as long as two retransmissions.
     fn wait_for_better(&self, best: &Pair) -> Option<Duration> {
-        let pending = self.generation.checklist.better_is_pending(best);
+        let checklist = &self.generation.checklist;
+        let pending = match best.remote.kind {
+            // Its priority is what the check said. It may be a relay of which signalling has yet to
+            // tell, and then any other pair is better.
+            CandidateKind::PeerReflexive => checklist.any_pending(),
+            _ => checklist.better_is_pending(best),
+        };
         match best.directness() {
             // Both ends are addresses of the machines themselves: no path is more direct.
             Directness::Direct => None,

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 use stun::{Attribute, ClientTransaction, Key, Message, Method, TransactionId};
 use tracing::trace;
 
+use super::Agent;
 use super::generation::{Conclusion, Remote};
-use super::{Agent, Transmit};
 use crate::check::{Check, Purpose};
 use crate::config::Mode;
 use crate::consent;
 use crate::pacer::Urgency;
+use crate::packet::Transmit;
 use crate::pair::{Nomination, Pair, PairId, PairState};
 use crate::protocol::{Path, Protocol};
 use crate::role::Role;

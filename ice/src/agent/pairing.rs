@@ -35,14 +35,19 @@ const MAX_PERMITS: usize = 100;
 impl Agent {
     /// Pairs every base with every remote candidate, except where there is a pair already.
     pub(super) fn form_pairs(&mut self) {
-        self.ask_for_permits();
+        self.form_pairs_with(|_| true);
+    }
+
+    /// The same with some remote candidates: thousands may trickle in, one by one.
+    pub(super) fn form_pairs_with(&mut self, chosen: impl Fn(&RemoteCandidate) -> bool) {
+        self.ask_for_permits(&chosen);
         let checks = self.config.mode == Mode::Full;
         if !checks || self.generation.conclusion == Conclusion::Concluded {
             return;
         }
         let mut wanted = Vec::new();
         for (local, foundation) in self.bases() {
-            for remote in &self.generation.remote_candidates {
+            for remote in self.generation.remote_candidates.iter().filter(|it| chosen(it)) {
                 let Some(address) = self.meet(local, remote) else { continue };
                 let path =
                     Path { protocol: remote.protocol, local: local.address, remote: address };
@@ -78,11 +83,11 @@ impl Agent {
     }
 
     /// A relay lets nobody in unasked (RFC 8656 §9): a peer that checks before we do would be lost.
-    fn ask_for_permits(&mut self) {
+    fn ask_for_permits(&mut self, chosen: impl Fn(&RemoteCandidate) -> bool) {
         let relays = self.bases().filter(|(local, _)| local.base == Base::Relay);
         let mut wanted = Vec::new();
         for (local, _) in relays {
-            for remote in &self.generation.remote_candidates {
+            for remote in self.generation.remote_candidates.iter().filter(|it| chosen(it)) {
                 if let Some(address) = self.meet(local, remote) {
                     wanted.push((local.address, address.ip()));
                 }

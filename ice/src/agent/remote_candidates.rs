@@ -44,7 +44,7 @@ impl Agent {
         let remote = RemoteCandidate { protocol, address, candidate, foundation };
         self.meet_the_twin(&remote);
         self.generation.remote_candidates.push(remote);
-        self.form_pairs();
+        self.form_pairs_with(|known| known.is_at(protocol, address));
         Ok(())
     }
 
