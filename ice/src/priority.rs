@@ -115,6 +115,7 @@ const CARRIER_DISTANCE: u16 = 1 << 13;
 /// have, so the order of addition never outweighs the scope.
 const SCOPE_DISTANCE: u16 = CARRIER_DISTANCE / 4;
 
+// ANCHOR: local
 /// The local preference of a new candidate, given those we `have`: unique among candidates of one
 /// type, as RFC 8445 §5.1.2.1 demands.
 ///
@@ -138,6 +139,7 @@ pub(crate) fn local_preference<'a>(
     let turn = u16::try_from(turn).unwrap_or(u16::MAX).min(SCOPE_DISTANCE - 1);
     carrier * CARRIER_DISTANCE + scope as u16 * SCOPE_DISTANCE + (SCOPE_DISTANCE - 1 - turn)
 }
+// ANCHOR_END: local
 
 /// The priority of a pair (RFC 8445 §6.1.2.3): both agents order their pairs alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

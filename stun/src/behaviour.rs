@@ -23,6 +23,7 @@ pub use discovery::{Answer, Asked, Datagram, Discovery, Event, Transmit};
 pub use findings::{Behaviour, Outcome, Possible};
 pub use meeting::{Chance, Standing, Way, can_meet};
 
+// ANCHOR: dependence
 /// What of the address at the other end a NAT looks at (RFC 4787 §4.1, §5): the less, the easier it
 /// is to be reached through it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -34,6 +35,7 @@ pub enum Dependence {
     /// The IP address and the port.
     AddressAndPortDependent,
 }
+// ANCHOR_END: dependence
 
 impl Dependence {
     /// All of them, the easiest first.

@@ -32,6 +32,7 @@ fn finish(call: &mut Call, mut file: Transfer, seconds: u64) {
     call.assert_unbroken();
 }
 
+// ANCHOR: cable
 #[test]
 fn an_interface_vanishes_and_another_takes_over() {
     for offerer in [0, 1] {
@@ -53,6 +54,7 @@ fn an_interface_vanishes_and_another_takes_over() {
         });
     }
 }
+// ANCHOR_END: cable
 
 #[test]
 fn a_nat_forgets_its_mappings() {

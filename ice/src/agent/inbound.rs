@@ -104,6 +104,7 @@ impl Agent {
         if right { Ok(theirs) } else { Err(Error::WrongUsername) }
     }
 
+    // ANCHOR: follow_up
     /// What a check does beyond its answer (RFC 8445 §7.3.1.3 to §7.3.1.5).
     pub(super) fn follow_up(&mut self, now: Instant, check: &ReceivedCheck) {
         let Some(id) = self.pair_of_check(check.path, check.priority) else {
@@ -142,6 +143,7 @@ impl Agent {
             self.trigger(now, id);
         }
     }
+    // ANCHOR_END: follow_up
 
     /// Enqueues a triggered check (RFC 8445 §7.3.1.4).
     pub(super) fn trigger(&mut self, now: Instant, id: PairId) {

@@ -86,6 +86,7 @@ impl Agent {
         }
     }
 
+    // ANCHOR: wait
     /// How long a better pair than `best` may still be waited for; `None` if there will be none.
     ///
     /// A check that is never answered takes 39.5 seconds to fail, so the wait must be bounded. It costs
@@ -108,6 +109,7 @@ impl Agent {
                 .then_some(self.config.timing.relay_nomination_wait),
         }
     }
+    // ANCHOR_END: wait
 
     pub(super) fn nominate_if_due(&mut self, now: Instant) {
         if let Conclusion::Choosing { until } = self.generation.conclusion
@@ -138,6 +140,7 @@ impl Agent {
         self.select(now, id);
     }
 
+    // ANCHOR: nominated
     /// The nominated flag of a valid pair is set (RFC 8445 §7.2.5.3.4, §7.3.1.5).
     pub(super) fn nominated(&mut self, now: Instant, id: PairId) {
         let Some(pair) = self.generation.checklist.get_mut(id) else { return };
@@ -160,6 +163,7 @@ impl Agent {
             self.conclude();
         }
     }
+    // ANCHOR_END: nominated
 
     /// RFC 8445 §8.1.2: the pairs that are not needed any more leave the checklist. Those the peer was
     /// heard on stay: its next nomination may be for one of them, and its data may still come there.
@@ -236,6 +240,7 @@ impl Agent {
         self.form_pairs();
     }
 
+    // ANCHOR: fall_back
     /// The selected pair is silent or invalid: take a valid one on which the peer is heard, as after
     /// a NAT gave the peer a new address. Returns whether there was one.
     ///
@@ -255,6 +260,7 @@ impl Agent {
         self.take_over(now, id);
         true
     }
+    // ANCHOR_END: fall_back
 
     fn take_over(&mut self, now: Instant, id: PairId) {
         debug!(pair = id.0, "falling back");

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use crate::gathered::Gathered;
 
+// ANCHOR: events
 /// News of a [`Gatherer`](super::Gatherer).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GatheringEvent {
@@ -16,6 +17,7 @@ pub enum GatheringEvent {
     /// All servers have answered or failed. Told again when sockets or servers were added since.
     Complete,
 }
+// ANCHOR_END: events
 
 /// Why a server was of no use: W3C `RTCPeerConnectionIceErrorEvent`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -92,6 +92,7 @@ impl Names {
         oldest.and_then(|index| self.names.remove(index)).is_some()
     }
 
+    // ANCHOR: resolved
     /// A name's address, or that there is none. The candidates that waited for it.
     pub(super) fn resolved(&mut self, name: &str, address: Option<IpAddr>) -> Vec<Candidate> {
         let name = self.names.iter_mut().find(|known| known.name.eq_ignore_ascii_case(name));
@@ -109,6 +110,7 @@ impl Names {
             }
         }
     }
+    // ANCHOR_END: resolved
 
     /// The next name to look up.
     pub(super) fn poll(&mut self) -> Option<String> {

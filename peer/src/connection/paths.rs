@@ -224,6 +224,7 @@ impl Paths {
         self.next = None;
     }
 
+    // ANCHOR: agree
     /// Begins, or goes on, with what an answer has settled.
     pub(crate) fn agree(&mut self, now: Instant, remote: &RemoteTransport, offerer: bool) {
         self.busy = true;
@@ -261,6 +262,7 @@ impl Paths {
             self.end_of_remote_candidates(now);
         }
     }
+    // ANCHOR_END: agree
 
     /// Adds a candidate of the peer, as in SDP.
     pub(crate) fn add_remote(&mut self, now: Instant, candidate: &str) -> Result<(), Error> {

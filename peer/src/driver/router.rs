@@ -123,6 +123,7 @@ impl Router {
         Servers { router: self.clone(), lane, inbox, paths: Vec::new() }
     }
 
+    // ANCHOR: route
     /// Hands what came on one path to those it is for.
     pub(crate) fn route<'a>(&self, path: Path, datagrams: impl Iterator<Item = &'a [u8]>) {
         let remote = path.remote;
@@ -155,6 +156,7 @@ impl Router {
             last.push(batch);
         }
     }
+    // ANCHOR_END: route
 
     /// The lane of the connection that this check is for.
     pub(super) fn owner_of_check(&self, datagram: &[u8]) -> Option<Lane> {

@@ -65,6 +65,7 @@ impl Standing {
     }
 }
 
+// ANCHOR: can_meet
 /// How two that are in different networks meet, each knowing what STUN told of the other; `None`:
 /// they need a relay. Two behind one NAT meet inside, or by its hairpin (RFC 4787 §6).
 #[must_use]
@@ -83,6 +84,7 @@ pub fn can_meet(a: Standing, b: Standing) -> Option<Way> {
         }
     }
 }
+// ANCHOR_END: can_meet
 
 #[cfg(test)]
 mod tests {

@@ -67,6 +67,7 @@ impl Deframer {
         }
     }
 
+    // ANCHOR: frame_length
     /// The length of the message that begins here, once its header says it.
     fn frame_length(&self) -> Result<Option<usize>, DeframeError> {
         if self.lost {
@@ -95,6 +96,7 @@ impl Deframer {
             Some(_) => Err(DeframeError),
         }
     }
+    // ANCHOR_END: frame_length
 }
 
 #[cfg(test)]

@@ -112,6 +112,7 @@ pub struct FromClient<'a> {
     pub payload: &'a [u8],
 }
 
+// ANCHOR: outgoing
 /// What is to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outgoing {
@@ -132,6 +133,7 @@ pub enum Outgoing {
         payload: Bytes,
     },
 }
+// ANCHOR_END: outgoing
 
 /// What the driver has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -64,6 +64,7 @@ impl ChannelData {
         Ok(message)
     }
 
+    // ANCHOR: fields
     fn fields(datagram: &[u8]) -> Parsed<'_, Self> {
         let bindable = |channel: &ChannelNumber| channel.may_be_bound();
         let number = verify(be_u16.map(ChannelNumber), bindable);
@@ -74,6 +75,7 @@ impl ChannelData {
         let (left, _) = field("padding", rest)(left)?;
         Ok((left, Self { channel, data }))
     }
+    // ANCHOR_END: fields
 
     /// Writes the message for a datagram, without padding.
     #[must_use]

@@ -119,6 +119,7 @@ impl Authentication {
         Ok(())
     }
 
+    // ANCHOR: answer
     /// Takes the realm and nonce of a 401 or 438; whether the request is worth another try
     /// (RFC 8489 §9.2.5).
     pub(super) fn answer(&mut self, user: &User, seal: Option<&Seal>, response: &Message) -> bool {
@@ -151,6 +152,7 @@ impl Authentication {
         };
         true
     }
+    // ANCHOR_END: answer
 
     /// Whether the server has asked who we are.
     pub(super) fn is_asked(&self) -> bool {
@@ -164,6 +166,7 @@ impl Authentication {
 }
 
 impl Credentials {
+    // ANCHOR: credentials
     /// What answers a challenge; `None` if none of the algorithms offered is known here.
     fn new(
         user: &User,
@@ -189,6 +192,7 @@ impl Credentials {
         };
         Some(Self { realm: realm.clone(), nonce: nonce.clone(), identity, key, negotiated })
     }
+    // ANCHOR_END: credentials
 }
 
 /// Whether a response asks for a proof, or for a newer one.

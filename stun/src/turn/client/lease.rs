@@ -31,11 +31,13 @@ enum Renewal {
 }
 
 impl Lease {
+    // ANCHOR: lease
     /// Given now. It is due `margin` before its end, or at half time if that is later.
     pub(super) fn new(now: Instant, lifetime: Duration, margin: Duration) -> Self {
         let due = lifetime.saturating_sub(margin).max(lifetime / 2);
         Self { over: now + lifetime, renewal: Renewal::Due(now + due) }
     }
+    // ANCHOR_END: lease
 
     /// Whether it has ended.
     pub(super) fn is_over(&self, now: Instant) -> bool {

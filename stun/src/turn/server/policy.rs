@@ -48,6 +48,7 @@ impl PeerPolicy {
         !inside || self == Self::Any
     }
 
+    // ANCHOR: allows_v6
     fn allows_v6(self, ip: Ipv6Addr) -> bool {
         let segments = ip.segments();
         let last = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
@@ -68,6 +69,7 @@ impl PeerPolicy {
             _ => true,
         }
     }
+    // ANCHOR_END: allows_v6
 }
 
 #[cfg(test)]
