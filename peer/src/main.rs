@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::program::cli::{Cli, Command};
 use crate::program::failure::{Explain, Failure};
-use crate::program::{call, serve, turn_server};
+use crate::program::{call, nat, serve, turn_server};
 
 fn main() -> ExitCode {
     match run(Cli::parse().into_command()) {
@@ -31,6 +31,7 @@ fn run(command: Command) -> Result<(), Failure> {
         match command {
             Command::Serve(arguments) => serve::serve(arguments).await,
             Command::Call(arguments) => call::call(arguments).await,
+            Command::Nat(arguments) => nat::nat(arguments).await,
             Command::TurnServer(arguments) => turn_server::serve(arguments).await,
         }
     });

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::nat::NatServer;
 use super::turn_server::arguments::{self, TurnServerArgs};
 
 /// A WebRTC peer: data, sound and pictures to and from browsers and other peers.
@@ -28,6 +29,8 @@ pub(crate) enum Command {
     /// Connect to a serving peer and chat with it, send it a file and get it back, or play and
     /// record sound and pictures
     Call(CallArgs),
+    /// Find out what NAT or firewall this machine is behind, and whom it can meet without a relay
+    Nat(NatArgs),
     /// Relay for peers that can't reach each other (TURN), and tell everybody what they look like
     /// from outside (STUN)
     #[command(after_long_help = arguments::HELP)]
@@ -47,6 +50,7 @@ impl Command {
         match self {
             Command::Serve(arguments) => &arguments.log,
             Command::Call(arguments) => &arguments.log,
+            Command::Nat(arguments) => &arguments.log,
             Command::TurnServer(arguments) => &arguments.log,
         }
     }
@@ -128,6 +132,19 @@ pub(crate) struct CallArgs {
     pub(crate) timeout: u64,
 
     /// What to log to stderr: error, warn, info, debug, trace, or a filter such as `ice=debug`
+    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    log: String,
+}
+
+/// The flags of `peer nat`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct NatArgs {
+    /// A STUN server to ask: HOST:PORT or stun:HOST:PORT. Give two with different IP addresses, or
+    /// one that has two itself (RFC 5780), which can tell more
+    #[arg(long, value_name = "SERVER")]
+    pub(crate) stun: Vec<NatServer>,
+
+    /// What to log to stderr: error, warn, info, debug, trace, or a filter such as `stun=debug`
     #[arg(long, value_name = "LEVEL", default_value = "warn")]
     log: String,
 }

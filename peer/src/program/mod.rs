@@ -1,4 +1,4 @@
-//! The `peer` program: `peer serve`, `peer call` and `peer turn-server`.
+//! The `peer` program: `peer serve`, `peer call`, `peer nat` and `peer turn-server`.
 //!
 //! ```text
 //!  serve:  http ► sessions ► PeerConnection ► echo, on every channel
@@ -7,6 +7,7 @@
 //!          room ► socket            between two browsers
 //!          page (HTML, CSS, JavaScript)
 //!  call:   signalling (HTTP client) ► PeerConnection ► chat | transfer | media
+//!  nat:    probing (stun::behaviour) ► words
 //!  turn-server:  UDP, TCP, TLS ► stun::turn::Server ► relayed addresses
 //! ```
 //!
@@ -17,6 +18,7 @@
 pub(crate) mod call;
 pub(crate) mod cli;
 pub(crate) mod failure;
+pub(crate) mod nat;
 pub(crate) mod serve;
 pub(crate) mod turn_server;
 

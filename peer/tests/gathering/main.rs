@@ -11,8 +11,8 @@
 
 mod failures;
 mod many;
-mod relayed;
 mod reflexive;
+mod relayed;
 mod turn;
 
 use std::future::Future;

@@ -16,7 +16,10 @@ async fn call_over(transport: ServerTransport) {
     let (channel, remote) = call(&ours, &theirs).await;
     let offer = ours.local_description().await.unwrap().unwrap();
     let offered = candidates_in(&offer.sdp);
-    assert!(!offered.is_empty() && offered.iter().all(|it| it.contains(" typ relay")), "{offered:?}");
+    assert!(
+        !offered.is_empty() && offered.iter().all(|it| it.contains(" typ relay")),
+        "{offered:?}"
+    );
     talk(&channel, &remote).await;
     drop((ours, theirs));
     soon("the end here", here.close()).await;

@@ -24,7 +24,11 @@ pub(crate) const PASSWORD: &str = "of books";
 /// What reaches the server's task.
 enum Input {
     Message(FiveTuple, Bytes),
-    Relayed { relayed: SocketAddr, peer: SocketAddr, payload: Bytes },
+    Relayed {
+        relayed: SocketAddr,
+        peer: SocketAddr,
+        payload: Bytes,
+    },
     Stream(FiveTuple, mpsc::UnboundedSender<Bytes>),
     StreamEnded(FiveTuple),
     /// All streams are cut, and new ones are refused.
@@ -54,11 +58,8 @@ impl TurnServer {
         let (inputs, inbox) = mpsc::channel(1024);
         let (count, relays) = watch::channel(0);
         let mut tasks = JoinSet::new();
-        let addresses = (
-            udp.local_addr().unwrap(),
-            tcp.local_addr().unwrap(),
-            tls.local_addr().unwrap(),
-        );
+        let addresses =
+            (udp.local_addr().unwrap(), tcp.local_addr().unwrap(), tls.local_addr().unwrap());
         tasks.spawn(receive(Arc::clone(&udp), inputs.clone(), move |client, payload| {
             let (transport, local) = (ServerTransport::Udp, addresses.0);
             Input::Message(FiveTuple { transport, local, remote: client }, payload)
@@ -222,7 +223,9 @@ impl State {
         while let Some(outgoing) = self.server.poll_transmit(now) {
             // What cannot be sent is lost, as on any network.
             match outgoing {
-                Outgoing::ToClient { client, payload } if client.transport == ServerTransport::Udp => {
+                Outgoing::ToClient { client, payload }
+                    if client.transport == ServerTransport::Udp =>
+                {
                     let _ = self.udp.send_to(&payload, client.remote).await;
                 }
                 Outgoing::ToClient { client, payload } => {

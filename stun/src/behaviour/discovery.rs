@@ -9,8 +9,8 @@
 //!   Connecting  first  ──► A:a                     §4.2, §4.3 test I
 //!   Filtering   first  ──► A:a, answer from B:b    §4.4 test II    an answer: endpoint-independent
 //!               first  ──► A:a, answer from A:b    §4.4 test III   an answer: address-dependent
+//!               second ──► first's public address  §3.4            it arrives: hairpin
 //!   Mapping     first  ──► B:a, B:b                §4.3 tests II and III
-//!   Hairpin     second ──► first's public address  §3.4
 //! ```
 //!
 //! Filtering comes before mapping: packets to B:a and B:b would open the filter. An answer to a test
@@ -135,9 +135,8 @@ struct Primary {
 enum Stage {
     Asking,
     Connecting(Primary),
-    Filtering(Primary, SocketAddr),
+    Filtering(Primary),
     Mapping(Primary),
-    Hairpin(Primary),
     Done,
 }
 
@@ -315,15 +314,9 @@ impl Discovery {
                 Some(primary) => self.connect(primary),
                 None => self.close(Outcome::NoAnswer),
             },
-            Stage::Connecting(primary) => match primary.other {
-                Some(other) if !self.seen_of_first.is_empty() => {
-                    self.test_filtering(primary, other)
-                }
-                _ => self.test_hairpin(primary),
-            },
-            Stage::Filtering(primary, other) => self.test_mapping(primary, other),
-            Stage::Mapping(primary) => self.test_hairpin(primary),
-            Stage::Hairpin(primary) => self.conclude(primary),
+            Stage::Connecting(primary) => self.test_filtering(primary),
+            Stage::Filtering(primary) => self.test_mapping(primary),
+            Stage::Mapping(primary) => self.conclude(primary),
             Stage::Done => Stage::Done,
         }
     }
@@ -351,34 +344,35 @@ impl Discovery {
         Stage::Connecting(primary)
     }
 
-    fn test_filtering(&mut self, primary: Primary, other: SocketAddr) -> Stage {
+    /// The filter toward the server, and meanwhile what only concerns the NAT.
+    fn test_filtering(&mut self, primary: Primary) -> Stage {
+        self.test_hairpin(primary);
         let server = primary.server;
-        let other_port = SocketAddr::new(server.ip(), other.port());
-        self.probe(Test::OtherAddress, self.first, server, Some(other));
-        self.probe(Test::OtherPort, self.first, server, Some(other_port));
-        Stage::Filtering(primary, other)
+        if let (Some(other), false) = (primary.other, self.seen_of_first.is_empty()) {
+            let other_port = SocketAddr::new(server.ip(), other.port());
+            self.probe(Test::OtherAddress, self.first, server, Some(other));
+            self.probe(Test::OtherPort, self.first, server, Some(other_port));
+        }
+        Stage::Filtering(primary)
     }
 
-    fn test_mapping(&mut self, primary: Primary, other: SocketAddr) -> Stage {
-        let same_port = SocketAddr::new(other.ip(), primary.server.port());
-        self.probe(Test::Mapping, self.first, same_port, None);
-        self.probe(Test::Mapping, self.first, other, None);
+    fn test_mapping(&mut self, primary: Primary) -> Stage {
+        if let (Some(other), false) = (primary.other, self.seen_of_first.is_empty()) {
+            let same_port = SocketAddr::new(other.ip(), primary.server.port());
+            self.probe(Test::Mapping, self.first, same_port, None);
+            self.probe(Test::Mapping, self.first, other, None);
+        }
         Stage::Mapping(primary)
     }
 
     /// Through a NAT, asks ourselves. The filter is no part of the question: it is opened first.
-    fn test_hairpin(&mut self, primary: Primary) -> Stage {
-        match self.seen_of_first.first() {
-            Some((_, mapped)) if *mapped != self.first => {
-                let mapped = *mapped;
-                let id = TransactionId::random(&mut self.rng);
-                let opener = Message::indication(Method::BINDING, id).encode(None);
-                let (local, remote) = (self.first, primary.mapped);
-                self.outbox = Some(Transmit { local, remote, payload: opener });
-                self.probe(Test::Hairpin, self.second, mapped, None);
-                Stage::Hairpin(primary)
-            }
-            _ => self.conclude(primary),
+    fn test_hairpin(&mut self, primary: Primary) {
+        let Some((_, mapped)) = self.seen_of_first.first().copied() else { return };
+        if mapped != self.first {
+            let id = TransactionId::random(&mut self.rng);
+            let payload = Message::indication(Method::BINDING, id).encode(None);
+            self.outbox = Some(Transmit { local: self.first, remote: primary.mapped, payload });
+            self.probe(Test::Hairpin, self.second, mapped, None);
         }
     }
 
