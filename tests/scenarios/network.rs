@@ -194,7 +194,7 @@ fn blocked_udp_leaves_tcp_in_order() {
 fn a_narrow_link_drops_what_is_too_long_and_a_pulled_cable_everything() {
     let mut network = network();
     network.set_link(Node::Host(0), &Link::default().mtu(1280));
-    let mut passes = |network: &mut Network<Mailbox>, octets| {
+    let passes = |network: &mut Network<Mailbox>, octets| {
         let datagram = Datagram::udp(address(OTHER_IP), address(SERVER), vec![0; octets].into());
         network.hosts[1].outbox.push_back(datagram);
         network.run_for(Duration::from_secs(1));
