@@ -3,9 +3,9 @@
 //! ```text
 //!               Allocate                     Allocate: success
 //!   new ──► Allocating ─────────────────────────► Allocated ──┐ Refresh, CreatePermission,
-//!               │    ▲  437: Clear, then again      │   ▲     │ ChannelBind, packets
-//!               │    └──┐                           │   └─────┘
-//!               │ ──────┘                           │ close: Refresh with lifetime 0
+//!               │  │ ▲  1.5 s                      │   ▲     │ ChannelBind, packets
+//!               │  ▼ │                              │   └─────┘
+//!               │ Cleared: 437, Refresh with 0      │ close: Refresh with lifetime 0
 //!               │                                   ▼
 //!               │ refused, not answered         Releasing
 //!               ▼                                   │ answered, or not
@@ -71,6 +71,8 @@ pub struct Client {
 enum State {
     /// The server has been asked for an allocation; so often another one had to be cleared away.
     Allocating { clearings: u32 },
+    /// That one is cleared away; the server gets a moment to notice before it is asked again.
+    Cleared { clearings: u32, again: Instant },
     /// There is one.
     Allocated(Allocation),
     /// It is being given back.
@@ -133,12 +135,17 @@ impl Client {
         for request in self.requests.handle_timeout(now) {
             self.conclude(now, request, Outcome::TimedOut);
         }
-        let over = match &self.state {
-            State::Allocated(allocation) => allocation.end(now),
-            _ => None,
-        };
-        if let Some(reason) = over {
-            self.finish(reason);
+        match &self.state {
+            State::Cleared { clearings, again } if now >= *again => {
+                self.state = State::Allocating { clearings: *clearings };
+                self.start(Purpose::Allocate);
+            }
+            State::Allocated(allocation) => {
+                if let Some(reason) = allocation.end(now) {
+                    self.finish(reason);
+                }
+            }
+            _ => {}
         }
         let is_stream = self.config.transport.is_stream();
         let State::Allocated(allocation) = &mut self.state else { return };
@@ -163,13 +170,14 @@ impl Client {
     /// When to call [`Client::handle_timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let allocation = match &self.state {
+        let of_state = match &self.state {
             State::Allocated(allocation) => {
                 allocation.poll_timeout(!self.config.transport.is_stream())
             }
-            _ => None,
+            State::Cleared { again, .. } => Some(*again),
+            State::Allocating { .. } | State::Releasing | State::Closed => None,
         };
-        self.requests.poll_timeout().into_iter().chain(allocation).min()
+        self.requests.poll_timeout().into_iter().chain(of_state).min()
     }
 
     /// The next message for the server, of a stream with its padding; call until `None`.
@@ -205,7 +213,7 @@ impl Client {
             State::Allocating { .. } if !self.authentication.is_asked() => {
                 self.finish(CloseReason::Requested);
             }
-            State::Allocating { .. } | State::Allocated(_) => {
+            State::Allocating { .. } | State::Cleared { .. } | State::Allocated(_) => {
                 self.end();
                 self.state = State::Releasing;
                 self.start(Purpose::Release);

@@ -113,7 +113,8 @@ impl From<Code> for ErrorCode {
 
 impl fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.code.0, self.reason)
+        // coturn counts its phrase's padding as part of it.
+        write!(f, "{} {}", self.code.0, self.reason.to_string().trim_end_matches('\0'))
     }
 }
 
@@ -171,6 +172,14 @@ pub(crate) mod tests {
     fn role_conflict_is_4_87_role_conflict() {
         let octets = written(&Code::ROLE_CONFLICT.into());
         assert_eq!(octets, [&hex("00000457")[..], b"Role Conflict"].concat());
+    }
+
+    #[test]
+    fn trap_coturn_ends_phrases_with_a_nul() {
+        let reason = Text::from_static("Mismatched allocation\0");
+        let error = ErrorCode { code: Code::ALLOCATION_MISMATCH, reason };
+        assert_eq!(error.to_string(), "437 Mismatched allocation");
+        assert_eq!(ErrorCode::from(Code::FORBIDDEN).to_string(), "403 Forbidden");
     }
 
     #[test]

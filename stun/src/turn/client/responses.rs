@@ -6,19 +6,20 @@
 //! ```text
 //!                  success    300        403, 443       437       others         nobody answers
 //! Allocate         allocated  elsewhere  closed         Clear     closed         closed
-//! Clear (0 s)      Allocate   closed     closed         Allocate  closed         closed
+//! Clear (0 s)      cleared    closed     closed         cleared   closed         closed
 //! Refresh          goes on    elsewhere  asked again    lost      asked again    asked again
 //! CreatePermission peer open  peer shut  peer shut      lost      peer shut (1)  asked again
 //! ChannelBind      bound      no channel no channel     lost      no channel (1) no channel
 //! Release (0 s)    closed     closed     closed         closed    closed         closed
 //! ```
 //!
+//! Clear ends the allocation that somebody has left on our addresses; after it comes Allocate again.
 //! (1) A renewal is asked for again instead, while the old one lasts. Asking again ends with the
 //! lease of what is asked for. After 400 the allocation is refreshed at once: coturn says 400 to a
 //! CreatePermission or ChannelBind whose allocation is gone, where RFC 8656 §5 has 437. Book: "Relay".
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::allocation::{Allocation, DEFAULT_LIFETIME};
 use super::event::{CloseReason, Event};
@@ -29,6 +30,9 @@ use crate::{Code, ErrorCode, Message, Outcome};
 
 /// How often an allocation that somebody has left on our addresses is cleared away.
 const MAX_CLEARINGS: u32 = 2;
+
+/// How long a server may take to see that an allocation is cleared away: coturn looks once a second.
+const CLEARING: Duration = Duration::from_millis(1500);
 
 impl Client {
     /// A request has been answered, or given up.
@@ -50,7 +54,7 @@ impl Client {
     fn succeeded(&mut self, now: Instant, purpose: Purpose, response: &Message) {
         match (purpose, &mut self.state) {
             (Purpose::Allocate, _) => self.allocated(now, response),
-            (Purpose::Clear, _) => self.start(Purpose::Allocate),
+            (Purpose::Clear, _) => self.cleared(now),
             (Purpose::Release, _) => self.finish(CloseReason::Requested),
             (Purpose::Refresh, State::Allocated(allocation)) => {
                 let lifetime = response.lifetime().unwrap_or(DEFAULT_LIFETIME);
@@ -85,6 +89,12 @@ impl Client {
         tracing::debug!(?relayed, %mapped, ?lifetime, "allocated");
         self.state = State::Allocated(Allocation::new(now, relayed.clone(), lifetime));
         self.events.push_back(Event::Allocated { relayed, mapped, lifetime });
+    }
+
+    fn cleared(&mut self, now: Instant) {
+        if let State::Allocating { clearings } = self.state {
+            self.state = State::Cleared { clearings, again: now + CLEARING };
+        }
     }
 
     fn refused(&mut self, now: Instant, request: &Request, response: &Message) {
@@ -122,7 +132,7 @@ impl Client {
                 *clearings += 1;
                 self.start(Purpose::Clear);
             }
-            (Purpose::Clear, _) if is_mismatch => self.start(Purpose::Allocate),
+            (Purpose::Clear, _) if is_mismatch => self.cleared(now),
             (Purpose::Allocate | Purpose::Clear, _) => {
                 self.finish(CloseReason::Refused(error.clone()));
             }
