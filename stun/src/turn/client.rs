@@ -74,7 +74,7 @@ enum State {
     /// That one is cleared away; the server gets a moment to notice before it is asked again.
     Cleared { clearings: u32, again: Instant },
     /// There is one.
-    Allocated(Allocation),
+    Allocated(Box<Allocation>),
     /// It is being given back.
     Releasing,
     /// Over.

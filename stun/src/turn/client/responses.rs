@@ -87,7 +87,7 @@ impl Client {
             tracing::debug!(family = ?refused.family, error = %refused.error, "only one family");
         }
         tracing::debug!(?relayed, %mapped, ?lifetime, "allocated");
-        self.state = State::Allocated(Allocation::new(now, relayed.clone(), lifetime));
+        self.state = State::Allocated(Box::new(Allocation::new(now, relayed.clone(), lifetime)));
         self.events.push_back(Event::Allocated { relayed, mapped, lifetime });
     }
 
