@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ice::{ConnectionState, Credentials, Datagram, Role};
+use ice::{
+    Config, ConnectionState, Credentials, Gathered, Mode, Path, Protocol, Role, ServerTransport,
+};
 use proptest::prelude::*;
 
 use crate::net::*;
@@ -21,6 +23,10 @@ enum Step {
     Answer(u8, u8, Option<(u16, u8)>),
     Candidate(u8, u32),
     Local(u8),
+    /// One of the ways is no more.
+    Gone(u8),
+    /// A check or a failure on TCP.
+    Stream(u8, bool),
     Introduce(bool),
     Role(bool),
     Lite(bool),
@@ -45,7 +51,9 @@ fn steps() -> impl Strategy<Value = Step> {
         6 => (any::<u8>(), 0..4u8, change())
             .prop_map(|(which, from, change)| Step::Answer(which, from, change)),
         3 => (any::<u8>(), any::<u32>()).prop_map(|(at, priority)| Step::Candidate(at, priority)),
-        1 => any::<u8>().prop_map(Step::Local),
+        2 => any::<u8>().prop_map(Step::Local),
+        1 => any::<u8>().prop_map(Step::Gone),
+        2 => (any::<u8>(), any::<bool>()).prop_map(|(from, check)| Step::Stream(from, check)),
         2 => any::<bool>().prop_map(Step::Introduce),
         1 => any::<bool>().prop_map(Step::Role),
         1 => prop::bool::weighted(0.1).prop_map(Step::Lite),
@@ -63,6 +71,24 @@ fn address(number: u8) -> SocketAddr {
         6 => at("[2001:db8::2]:2000"),
         7 => at("127.0.0.1:2000"),
         port => SocketAddr::new("192.0.2.2".parse().unwrap(), 2000 + u16::from(port)),
+    }
+}
+
+fn way(number: u8) -> Gathered {
+    let local = at("192.0.2.1:1000");
+    match number % 8 {
+        0 => at("[2001:db8::1]:1000").into(),
+        1 => at("127.0.0.1:1000").into(),
+        2 => at("10.0.0.1:1000").into(),
+        3 => Gathered::TcpActive { ip: local.ip() },
+        4 => Gathered::Host { protocol: Protocol::Tcp, address: local, name: None },
+        5 => Gathered::ServerReflexive { base: local, mapped: at("203.0.113.1:4000") },
+        6 => Gathered::Relayed {
+            relayed: at("198.51.100.1:5000"),
+            mapped: at("203.0.113.1:4000"),
+            transport: ServerTransport::Tls,
+        },
+        _ => local.into(),
     }
 }
 
@@ -111,20 +137,31 @@ fn take(script: &mut Script, step: &Step, pending: &mut Vec<ice::Transmit>) {
             let check = &checks[usize::from(*which) % checks.len()];
             let answer = changed(&script.answer(check), *change);
             let remote = if *from == 0 { address(*which) } else { check.remote };
-            let datagram = Datagram::udp(check.local, remote, &answer);
-            let _ = script.agent.handle_datagram(now, datagram);
+            let way = ice::Transmit { remote, ..check.clone() };
+            let _ = script.reply(&way, &answer);
         }
         Step::Candidate(number, priority) => {
             let address = address(*number);
-            let kind = if number % 3 == 0 { "srflx" } else { "host" };
+            let kind = ["srflx", "host", "relay", "host"][usize::from(*number) % 4];
             let (ip, port) = (address.ip(), address.port());
-            let line = format!("{number} 1 udp {priority} {ip} {port} typ {kind}");
+            let (transport, tail) =
+                if number % 5 == 0 { ("tcp", " tcptype passive") } else { ("udp", "") };
+            let line = format!("{number} 1 {transport} {priority} {ip} {port} typ {kind}{tail}");
             let candidate = ice::Candidate::parse(&line).unwrap();
             let _ = script.agent.add_remote_candidate(now, candidate);
         }
         Step::Local(number) => {
-            let host = [at("[2001:db8::1]:1000"), at("127.0.0.1:1000"), at("10.0.0.1:1000")];
-            script.agent.add_local_candidate(now, host[usize::from(*number) % 3]);
+            script.agent.add_local_candidate(now, way(*number));
+        }
+        Step::Gone(number) => script.agent.remove_local_candidate(now, &way(*number)),
+        Step::Stream(from, check) => {
+            let local = [at("192.0.2.1:9"), at("192.0.2.1:1000")][usize::from(*from) % 2];
+            let remote = address(*from);
+            if *check {
+                let _ = script.check_over_tcp(local, remote, Say::renominate(u32::from(*from)));
+            } else {
+                script.agent.path_failed(now, Path { protocol: Protocol::Tcp, local, remote });
+            }
         }
         Step::Introduce(right) => {
             let mut credentials: Credentials = script.credentials.clone();
@@ -150,7 +187,8 @@ fn invariants(script: &Script) {
     let pairs: Vec<_> = script.agent.pair_stats().collect();
     assert!(pairs.len() <= 100);
     assert!(pairs.windows(2).all(|two| two[0].priority >= two[1].priority), "sorted");
-    let mut ways: Vec<_> = pairs.iter().map(|pair| (pair.local, pair.remote)).collect();
+    let mut ways: Vec<_> =
+        pairs.iter().map(|pair| (pair.protocol, pair.local, pair.remote)).collect();
     ways.sort_unstable();
     ways.dedup();
     assert_eq!(ways.len(), pairs.len(), "pruned");
@@ -161,10 +199,12 @@ fn invariants(script: &Script) {
         state,
         ConnectionState::Connected | ConnectionState::Completed | ConnectionState::Disconnected
     );
-    assert_eq!(connected, selected.is_some(), "{state:?}");
+    let waiting = state == ConnectionState::Disconnected;
+    assert!(connected == selected.is_some() || waiting, "{state:?}");
     assert_eq!(script.agent.may_send(), selected.is_some());
     if let Some(pair) = selected {
-        assert!(script.agent.is_validated(ice::Path::udp(pair.local, pair.remote)));
+        let ice::SelectedPair { protocol, local, remote, .. } = pair;
+        assert!(script.agent.is_validated(Path { protocol, local, remote }));
     }
     if state.is_ended() {
         assert!(script.agent.poll_timeout().is_none());
@@ -175,10 +215,12 @@ proptest! {
     #[test]
     fn never_panics_and_bounds_hold(
         controlling in any::<bool>(),
+        lite in prop::bool::weighted(0.2),
         steps in prop::collection::vec(steps(), 0..80),
     ) {
         let role = if controlling { Role::Controlling } else { Role::Controlled };
-        let mut script = Script::new(role);
+        let mode = if lite { Mode::Lite } else { Mode::Full };
+        let mut script = Script::with(Config { mode, ..Config::new(role) });
         let mut pending = Vec::new();
         for step in &steps {
             take(&mut script, step, &mut pending);

@@ -1,6 +1,8 @@
 //! Hostile input: each test is named after its row of the security checklist.
 
 use ice::{ConnectionState, Error, Role};
+use rand::rngs::StdRng;
+use rand::{Rng, RngExt, SeedableRng};
 use stun::{Attribute, AttributeType, Class, Code, Key, Message};
 
 use crate::net::*;
@@ -387,4 +389,155 @@ fn row_30_other_remote_credentials_are_a_restart() {
     other.ufrag = "other".to_owned();
     let now = script.now;
     assert_eq!(script.agent.set_remote_credentials(now, other), Err(Error::CredentialsChanged));
+}
+
+/// Octets that strangers send: noise, STUN with somebody else's name, and checks of the peer with one
+/// octet changed.
+fn garbage(script: &mut Script, rng: &mut StdRng, number: u32) -> Vec<u8> {
+    match number % 4 {
+        0 => {
+            let mut noise = vec![0; rng.random_range(0..200)];
+            rng.fill_bytes(&mut noise);
+            noise
+        }
+        1 => {
+            let name = format!("{number:08x}:peer");
+            let check = script.bare_check(Say::nominate());
+            check.with(Attribute::Username(name.as_str().into())).encode(None).to_vec()
+        }
+        2 => {
+            let check = script.bare_check(Say::nominate());
+            let message = Message::success(&check).with(Attribute::XorMappedAddress(at(STRANGER)));
+            message.encode(None).to_vec()
+        }
+        _ => {
+            // Not after the integrity: of what stands there nothing counts but the fingerprint.
+            let mut check = script.check(Say::nominate()).to_vec();
+            let place = rng.random_range(0..check.len() - 32);
+            check[place] ^= rng.random_range(1..=255u8);
+            check
+        }
+    }
+}
+
+#[test]
+fn row_18_a_hundred_thousand_datagrams_of_garbage_get_no_octet_and_leave_no_trace() {
+    let mut rng = StdRng::seed_from_u64(18);
+    for (phase, mut script) in phases() {
+        script.sent();
+        script.events();
+        let before = fingerprint(&script);
+        for number in 0..25_000 {
+            let octets = garbage(&mut script, &mut rng, number);
+            let from = if number % 2 == 0 { PEER } else { STRANGER };
+            assert!(script.receive(at(from), &octets).is_err(), "{phase} {number}");
+        }
+        assert_eq!(fingerprint(&script), before, "{phase}");
+        assert!(script.sent().is_empty() && script.events().is_empty(), "{phase}");
+    }
+}
+
+#[test]
+fn row_18_a_call_stays_up_in_a_storm_of_garbage() {
+    let mut rng = StdRng::seed_from_u64(19);
+    let (_, mut script) = phases().pop().unwrap();
+    for number in 0..10_000 {
+        let octets = garbage(&mut script, &mut rng, number);
+        let _ = script.receive(at(PEER), &octets);
+        let sent: Vec<_> = script.pass(millis(10)).into_iter().map(|(_, it)| it).collect();
+        script.answer_all(&sent);
+    }
+    assert_eq!(script.agent.state(), ConnectionState::Completed);
+    assert_eq!(script.remote(), Some(at(PEER)));
+}
+
+#[test]
+fn row_18_a_flood_of_unknown_fragments_costs_no_memory() {
+    let mut script = Script::new(Role::Controlled);
+    let key = script.agent_key();
+    for number in 0..10_000u32 {
+        let name = format!("u{number}:peer");
+        let check = script.bare_check(Say::nominate());
+        let octets = check.with(Attribute::Username(name.as_str().into())).encode(Some(&key));
+        let from = format!("198.51.100.{}:{}", 1 + number % 250, 1024 + number);
+        assert_eq!(script.receive(at(&from), &octets), Err(Error::WrongUsername));
+    }
+    assert!(script.sent().is_empty());
+    script.introduce();
+    assert!(script.sent().is_empty());
+    assert_eq!(script.agent.pair_stats().count(), 0);
+}
+
+#[test]
+fn row_18_no_answer_is_longer_than_its_check() {
+    // Before the peer's credentials are known nothing is sent but answers: never more octets out than
+    // in. Whoever gets one knows our password; it is the peer, or it has read the signalling.
+    for from in ["192.0.2.2:2000", "[2001:db8::2]:2000"] {
+        let mut script = Script::new(Role::Controlled);
+        let now = script.now;
+        let local = match from.starts_with('[') {
+            true => at("[2001:db8::1]:1000"),
+            false => script.local(),
+        };
+        script.agent.add_local_candidate(now, local);
+        for say in [Say::default(), Say::nominate(), Say::renominate(7)] {
+            let check = script.check(say);
+            let datagram = ice::Datagram::udp(local, at(from), &check);
+            script.agent.handle_datagram(now, datagram).unwrap();
+            let out: usize = script.sent().iter().map(|it| it.payload.len()).sum();
+            assert!(out > 0 && out <= check.len(), "{out} of {}", check.len());
+        }
+        assert!(script.pass(seconds(100)).is_empty());
+    }
+}
+
+#[test]
+fn row_24_what_a_forged_source_gets_is_one_check_a_slot() {
+    // The peer itself checks from a victim's address: what the victim gets is the answer and our own
+    // check, seven times at most, and never data.
+    let mut script = Script::introduced(Role::Controlled);
+    script.check_from(STRANGER, Say::nominate()).unwrap();
+    let sent: Vec<_> = script.pass(seconds(100)).into_iter().map(|(_, it)| it).collect();
+    assert_eq!(sent.len(), 1 + 7);
+    assert!(!script.agent.may_send());
+}
+
+#[test]
+fn row_19_an_answer_that_comes_by_another_way_of_ours() {
+    // The right id, the right key, the right source; but through the relay, or by TCP.
+    let mut script = Script::introduced(Role::Controlling);
+    let now = script.now;
+    let relayed = at("198.51.100.1:5000");
+    let relay = ice::Gathered::Relayed {
+        relayed,
+        mapped: at("203.0.113.1:1"),
+        transport: ice::ServerTransport::Udp,
+    };
+    script.agent.add_local_candidate(now, relay).unwrap();
+    script.host(PEER, 1000);
+    let sent = script.sent();
+    assert_eq!(sent[0].local, script.local());
+    let answer = script.answer(&sent[0]);
+    let other = ice::Transmit { local: relayed, ..sent[0].clone() };
+    assert_eq!(script.reply(&other, &answer), Err(Error::NotSymmetric));
+    assert!(script.agent.selected_pair().is_none());
+    let by_tcp = ice::Transmit { protocol: ice::Protocol::Tcp, ..sent[0].clone() };
+    assert_eq!(script.reply(&by_tcp, &answer), Err(Error::UnknownLocalAddress));
+}
+
+#[test]
+fn row_24_thousands_of_candidates_and_many_addresses_of_ours() {
+    let mut script = Script::introduced(Role::Controlling);
+    let now = script.now;
+    for number in 1..=40 {
+        let host = format!("10.0.0.{number}:1000");
+        script.agent.add_local_candidate(now, at(&host)).unwrap();
+    }
+    for number in 0..5000u32 {
+        let port = 1 + number % 60_000;
+        let line = format!("f{number} 1 udp {} 198.51.100.7 {port} typ host", number + 1);
+        let candidate = ice::Candidate::parse(&line).unwrap();
+        let _ = script.agent.add_remote_candidate(now, candidate);
+    }
+    assert_eq!(script.agent.pair_stats().count(), 100);
 }
