@@ -15,6 +15,7 @@
     reason = "a test harness fails by panicking"
 )]
 
+pub mod coturn;
 pub mod endpoint;
 pub mod host;
 pub mod judge;

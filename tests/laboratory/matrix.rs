@@ -1,0 +1,120 @@
+//! The matrix: every kind of place with every other, and how the peers there met.
+//!
+//! Book: "NATs".
+
+use std::fmt::Write;
+use std::time::Instant;
+
+use futures_util::stream::{self, StreamExt};
+
+use crate::Lab;
+use crate::call::Call;
+use crate::meeting::Way;
+use crate::network::Place;
+use crate::servers::Servers;
+use crate::site::SITES;
+
+/// How many calls are made at a time: most of their time is spent waiting.
+const CALLS_AT_A_TIME: usize = 6;
+
+/// Two peers at two places.
+pub(crate) struct Pair<'a> {
+    /// The place of the one, and which of its hosts.
+    pub(crate) one: (&'a Place, usize),
+    /// The other.
+    pub(crate) other: (&'a Place, usize),
+    /// Whether the other calls.
+    pub(crate) reversed: bool,
+    /// What both know of servers.
+    pub(crate) servers: Servers,
+}
+
+/// What came of it.
+pub(crate) struct Outcome<'a> {
+    pub(crate) pair: Pair<'a>,
+    pub(crate) expected: Way,
+    pub(crate) way: Result<Way, String>,
+}
+
+impl<'a> Pair<'a> {
+    /// Makes the call.
+    async fn meet(self, lab: &Lab) -> Outcome<'a> {
+        let expected = Way::expected(self.one.0.site, self.other.0.site, self.servers);
+        let start = Instant::now();
+        let way = self.call(lab, expected).await;
+        let seconds = start.elapsed().as_secs_f64();
+        let outcome = Outcome { pair: self, expected, way };
+        eprintln!("{outcome} ({seconds:.1} s)");
+        outcome
+    }
+
+    async fn call(&self, lab: &Lab, expected: Way) -> Result<Way, String> {
+        let end = |(place, host): (&'a Place, usize)| {
+            let namespace = place.host(host)?;
+            Ok::<_, String>((namespace, self.servers.flags(!place.site.ipv4)))
+        };
+        let (mut caller, mut callee) = (end(self.one)?, end(self.other)?);
+        if self.reversed {
+            std::mem::swap(&mut caller, &mut callee);
+        }
+        Call { caller, callee, expected }.make(lab).await
+    }
+}
+
+impl Outcome<'_> {
+    /// Whether they met as they must.
+    pub(crate) fn is_right(&self) -> bool {
+        self.way.as_ref() == Ok(&self.expected)
+    }
+}
+
+impl std::fmt::Display for Outcome<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Pair { one, other, servers, reversed } = &self.pair;
+        let arrow = if *reversed { "◄─" } else { "─►" };
+        write!(f, "{} {arrow} {}, {servers}: ", one.0.site.name, other.0.site.name)?;
+        match &self.way {
+            Ok(way) if *way == self.expected => write!(f, "{way}"),
+            Ok(way) => write!(f, "{way}, but must be {}", self.expected),
+            Err(error) => write!(f, "must be {}, but: {error}", self.expected),
+        }
+    }
+}
+
+/// Every two kinds of places. Who calls alternates.
+pub(crate) fn pairs(lab: &Lab, servers: Servers) -> Result<Vec<Pair<'_>>, String> {
+    let mut pairs = Vec::new();
+    for (row, one) in SITES.iter().enumerate() {
+        for (column, other) in SITES.iter().enumerate().take(row + 1) {
+            let one = (lab.network.place("left", one)?, 0);
+            let other = (lab.network.place("right", other)?, 0);
+            pairs.push(Pair { one, other, reversed: (row + column) % 2 == 1, servers });
+        }
+    }
+    Ok(pairs)
+}
+
+/// Lets all pairs meet, several at a time, and tells what came of each in their order.
+pub(crate) async fn meet<'a>(lab: &'a Lab, pairs: Vec<Pair<'a>>) -> Vec<Outcome<'a>> {
+    let meetings = pairs.into_iter().map(|pair| pair.meet(lab));
+    stream::iter(meetings).buffered(CALLS_AT_A_TIME).collect().await
+}
+
+/// The table of [`pairs`].
+pub(crate) fn table(outcomes: &[Outcome<'_>]) -> String {
+    const WIDTH: usize = 10;
+    let mut table = format!("{:WIDTH$}", "");
+    for site in &SITES {
+        let _ = write!(table, " {:WIDTH$}", site.name);
+    }
+    let mut outcomes = outcomes.iter();
+    for (row, site) in SITES.iter().enumerate() {
+        let _ = write!(table, "\n{:WIDTH$}", site.name);
+        for outcome in outcomes.by_ref().take(row + 1) {
+            let way = outcome.way.as_ref().map_or_else(|_| "?".to_owned(), Way::to_string);
+            let _ = write!(table, " {way:WIDTH$}");
+        }
+    }
+    let lines = table.lines().map(|line| format!("{}\n", line.trim_end()));
+    lines.collect()
+}
