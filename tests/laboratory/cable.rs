@@ -22,7 +22,7 @@ use crate::call::{self, INTERVAL, PATIENCE};
 use crate::network::{Network, Place};
 use crate::servers::Servers;
 use crate::signalling::Tunnel;
-use crate::site::Site;
+use tests::matrix::Site;
 
 /// What the NAT's address becomes.
 const NEW_ADDRESS: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 200);

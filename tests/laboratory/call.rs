@@ -5,14 +5,15 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
 
 use crate::Lab;
-use crate::meeting::Way;
 use crate::namespace::Namespace;
 use crate::peers::Peer;
 use crate::signalling::Tunnel;
+use tests::matrix::Way;
 
 /// How long anything may take that must happen, on a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -63,7 +64,7 @@ impl Call<'_> {
         calling.finish(PATIENCE).await?;
         let said = calling.said();
         let last = said.lines().filter(|line| line.starts_with("peer: at the end")).last();
-        let ours = Way::of_line(last.unwrap_or(&first));
+        let ours = of_line(last.unwrap_or(&first));
         match (ours, theirs) {
             (Some(ours), Some(theirs)) => Ok(ours.max(theirs)),
             _ => Err(format!("the peers do not tell how they met: {first}")),
@@ -74,7 +75,7 @@ impl Call<'_> {
     async fn told_by_callee(&self, tunnel: &Tunnel<'_>) -> Option<Way> {
         let end = Instant::now() + SETTLING;
         loop {
-            let told = tunnel.statistics().await.and_then(|told| Way::of_statistics(&told));
+            let told = tunnel.statistics().await.and_then(|told| of_statistics(&told));
             if told == Some(self.expected) || Instant::now() > end {
                 return told;
             }
@@ -115,4 +116,19 @@ pub(crate) fn call(
     let arguments = ["call", &url, "--send", file, "--timeout", &limit].into_iter();
     let arguments = arguments.chain(flags.iter().map(String::as_str)).chain(lab.log_flags());
     Peer::start(lab, at, arguments)
+}
+
+/// What a serving peer's statistics tell of how they met.
+fn of_statistics(statistics: &Value) -> Option<Way> {
+    let pair = statistics.get("selectedCandidatePair")?;
+    let word = |name| pair.get(name).and_then(Value::as_str);
+    let [local, remote] = ["localCandidateType", "remoteCandidateType"].map(word);
+    Way::of_types(local?, remote?, word("protocol")?)
+}
+
+/// What the line of a caller tells of it: `… ADDRESS (TYPE) to ADDRESS (TYPE) over PROTOCOL`.
+fn of_line(line: &str) -> Option<Way> {
+    let (ends, protocol) = line.rsplit_once(" over ")?;
+    let mut types = ends.split(['(', ')']).skip(1).step_by(2);
+    Way::of_types(types.next()?, types.next()?, protocol)
 }

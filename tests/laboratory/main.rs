@@ -17,14 +17,12 @@ mod cable;
 mod call;
 mod matrix;
 mod measure;
-mod meeting;
 mod namespace;
 mod network;
 mod peers;
 mod router;
 mod servers;
 mod signalling;
-mod site;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,7 +37,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::matrix::{Outcome, Pair};
 use crate::network::{Network, Place};
 use crate::servers::{Servers, Transport};
-use crate::site::{SITES, Site, TWINS};
+use tests::matrix::{SITES, Site, TWINS};
 
 /// The exit status that says: this machine does not let us make network namespaces.
 const NO_NAMESPACES: u8 = 77;
@@ -174,7 +172,7 @@ impl Lab {
         let mut failed = 0;
         for (servers, file) in [(Servers::Stun, "stun.txt"), (Servers::Turn, "turn.txt")] {
             let outcomes = matrix::meet(self, matrix::pairs(self, servers)?).await;
-            let table = matrix::table(&outcomes);
+            let table = matrix::of(&outcomes).to_string();
             println!("\nWith {servers}:\n\n{table}");
             if let Some(directory) = &arguments.write {
                 let path = directory.join(file);

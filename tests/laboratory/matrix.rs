@@ -2,17 +2,15 @@
 //!
 //! Book: "NATs".
 
-use std::fmt::Write;
 use std::time::Instant;
 
 use futures_util::stream::{self, StreamExt};
 
 use crate::Lab;
 use crate::call::Call;
-use crate::meeting::Way;
 use crate::network::Place;
 use crate::servers::Servers;
-use crate::site::SITES;
+use tests::matrix::{Matrix, Way};
 
 /// How many calls are made at a time: most of their time is spent waiting.
 const CALLS_AT_A_TIME: usize = 6;
@@ -39,7 +37,7 @@ pub(crate) struct Outcome<'a> {
 impl<'a> Pair<'a> {
     /// Makes the call.
     async fn meet(self, lab: &Lab) -> Outcome<'a> {
-        let expected = Way::expected(self.one.0.site, self.other.0.site, self.servers);
+        let expected = self.servers.promise(self.one.0.site, self.other.0.site);
         let start = Instant::now();
         let way = self.call(lab, expected).await;
         let seconds = start.elapsed().as_secs_f64();
@@ -83,15 +81,12 @@ impl std::fmt::Display for Outcome<'_> {
 
 /// Every two kinds of places. Who calls alternates.
 pub(crate) fn pairs(lab: &Lab, servers: Servers) -> Result<Vec<Pair<'_>>, String> {
-    let mut pairs = Vec::new();
-    for (row, one) in SITES.iter().enumerate() {
-        for (column, other) in SITES.iter().enumerate().take(row + 1) {
-            let one = (lab.network.place("left", one)?, 0);
-            let other = (lab.network.place("right", other)?, 0);
-            pairs.push(Pair { one, other, reversed: (row + column) % 2 == 1, servers });
-        }
-    }
-    Ok(pairs)
+    let pairs = Matrix::pairs().enumerate().map(|(index, (one, other))| {
+        let one = (lab.network.place("left", one)?, 0);
+        let other = (lab.network.place("right", other)?, 0);
+        Ok(Pair { one, other, reversed: index % 2 == 1, servers })
+    });
+    pairs.collect()
 }
 
 /// Lets all pairs meet, several at a time, and tells what came of each in their order.
@@ -100,21 +95,7 @@ pub(crate) async fn meet<'a>(lab: &'a Lab, pairs: Vec<Pair<'a>>) -> Vec<Outcome<
     stream::iter(meetings).buffered(CALLS_AT_A_TIME).collect().await
 }
 
-/// The table of [`pairs`].
-pub(crate) fn table(outcomes: &[Outcome<'_>]) -> String {
-    const WIDTH: usize = 10;
-    let mut table = format!("{:WIDTH$}", "");
-    for site in &SITES {
-        let _ = write!(table, " {:WIDTH$}", site.name);
-    }
-    let mut outcomes = outcomes.iter();
-    for (row, site) in SITES.iter().enumerate() {
-        let _ = write!(table, "\n{:WIDTH$}", site.name);
-        for outcome in outcomes.by_ref().take(row + 1) {
-            let way = outcome.way.as_ref().map_or_else(|_| "?".to_owned(), Way::to_string);
-            let _ = write!(table, " {way:WIDTH$}");
-        }
-    }
-    let lines = table.lines().map(|line| format!("{}\n", line.trim_end()));
-    lines.collect()
+/// The matrix of [`pairs`].
+pub(crate) fn of(outcomes: &[Outcome<'_>]) -> Matrix {
+    outcomes.iter().map(|outcome| outcome.way.as_ref().ok().copied()).collect()
 }

@@ -15,7 +15,7 @@ use stun::behaviour::Dependence;
 
 use crate::namespace::Namespace;
 use crate::network::{Network, Place, SERVERS, SERVERS_IPV6};
-use crate::site::{Nat, Site};
+use tests::matrix::{Nat, Site};
 
 /// How long something may take that must arrive.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -17,7 +17,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::namespace::Namespace;
 use crate::router;
-use crate::site::Site;
+use tests::matrix::Site;
 
 /// The servers' addresses. Two, so that RFC 5780 can be served.
 pub(crate) const SERVERS: [Ipv4Addr; 2] =

@@ -19,7 +19,7 @@ use std::net::Ipv4Addr;
 
 use stun::behaviour::Dependence::{AddressAndPortDependent, AddressDependent, EndpointIndependent};
 
-use crate::site::{Nat, Site};
+use tests::matrix::{Nat, Site};
 
 /// How long a NAT remembers: longer than the lab runs.
 const MEMORY: &str = "flags dynamic,timeout; timeout 10m; size 65535;";

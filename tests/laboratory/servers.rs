@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 
 use tests::coturn::{Coturn, Options, PASSWORD, USER};
+use tests::matrix::{Means, Site, Way};
 
 use crate::network::{Network, PORT, SERVERS, SERVERS_IPV6};
 
@@ -44,6 +45,14 @@ pub(crate) enum Transport {
 }
 
 impl Servers {
+    /// How two peers who are told this must meet.
+    pub(crate) fn promise(self, one: &Site, other: &Site) -> Way {
+        match self {
+            Self::RelayOnly => Way::Relay,
+            _ => Way::expected(one, other, Means { relays: self != Self::Stun, tcp: true }),
+        }
+    }
+
     /// The flags of `peer`.
     pub(crate) fn flags(self, ipv6: bool) -> Vec<String> {
         let mut host = SERVERS.first().map(Ipv4Addr::to_string).unwrap_or_default();
