@@ -13,6 +13,7 @@
 )] // a test that cannot go on should say where
 
 mod aiortc;
+mod coturn;
 mod files;
 mod gstreamer;
 mod openssl;
