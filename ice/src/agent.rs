@@ -184,6 +184,9 @@ impl Agent {
     /// Adds a way to reach us and returns the candidate to signal. `None` if it is there already, is
     /// redundant (RFC 8445 §5.1.3: a reflexive address that is its own base), or can never be a
     /// candidate: port 0, unspecified, multicast (§5.1.1.1), a reflexive address of an unknown base.
+    ///
+    /// Once a pair is nominated a new way makes no pairs (§8.1.2), unless the selected pair is lost; to
+    /// use it at once takes an ICE restart.
     pub fn add_local_candidate(
         &mut self,
         now: Instant,
@@ -288,7 +291,8 @@ impl Agent {
 
     /// The next news; call until `None`.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front().or_else(|| self.permits.next())
+        let ended = self.state.is_ended();
+        self.events.pop_front().or_else(|| self.permits.next().filter(|_| !ended))
     }
 
     /// When to call [`Agent::handle_timeout`] and [`Agent::poll_transmit`] next.

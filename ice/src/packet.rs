@@ -13,7 +13,8 @@ use crate::protocol::Protocol;
 pub struct Datagram<'a> {
     /// What carried it.
     pub protocol: Protocol,
-    /// The base it was sent to: the address of a socket, or a relayed address.
+    /// The base it was sent to: the address of a socket, or a relayed address. Of a TCP connection that
+    /// we opened, its IP address with port 9.
     pub local: SocketAddr,
     /// The address it came from.
     pub remote: SocketAddr,

@@ -116,28 +116,20 @@ const CARRIER_DISTANCE: u16 = 1 << 13;
 const SCOPE_DISTANCE: u16 = CARRIER_DISTANCE / 4;
 
 // ANCHOR: local
-/// The local preference of a new candidate, given those we `have`: unique among candidates of one
-/// type, as RFC 8445 §5.1.2.1 demands.
+/// The local preference of a new candidate: the best that no other of its type has `taken`, for RFC 8445
+/// §5.1.2.1 demands that they are unique.
 ///
 /// IPv6 and IPv4 take turns, IPv6 first, so that one family being broken costs one check and not all
 /// of them (RFC 8421 §4). Loopback and link-local addresses come last: they reach the fewest peers,
 /// and a peer they do reach is usually reachable by a better address too.
-pub(crate) fn local_preference<'a>(
-    way: &Gathered,
-    have: impl IntoIterator<Item = &'a Gathered>,
-) -> u16 {
+pub(crate) fn local_preference(way: &Gathered, taken: impl Fn(u16) -> bool) -> u16 {
     let address = way.address().ip();
-    let (carrier, scope) = (carrier_preference(way), Scope::of(address));
-    let kin = |other: &&Gathered| {
-        let ip = other.address().ip();
-        std::mem::discriminant(*other) == std::mem::discriminant(way)
-            && carrier_preference(other) == carrier
-            && Scope::of(ip) == scope
-            && ip.is_ipv4() == address.is_ipv4()
-    };
-    let turn = 2 * have.into_iter().filter(kin).count() + usize::from(address.is_ipv4());
-    let turn = u16::try_from(turn).unwrap_or(u16::MAX).min(SCOPE_DISTANCE - 1);
-    carrier * CARRIER_DISTANCE + scope as u16 * SCOPE_DISTANCE + (SCOPE_DISTANCE - 1 - turn)
+    let lowest =
+        carrier_preference(way) * CARRIER_DISTANCE + Scope::of(address) as u16 * SCOPE_DISTANCE;
+    let first_turn = u16::from(address.is_ipv4());
+    let turns = (first_turn..SCOPE_DISTANCE).step_by(2);
+    let free = turns.map(|turn| lowest + (SCOPE_DISTANCE - 1 - turn)).find(|it| !taken(*it));
+    free.unwrap_or(lowest)
 }
 // ANCHOR_END: local
 
@@ -197,8 +189,7 @@ mod tests {
     #[test]
     fn rfc_8421_families_take_turns_and_scopes_are_ordered() {
         let host = |text: &str| Gathered::from(SocketAddr::new(text.parse().unwrap(), 1));
-        let mut have: Vec<Gathered> = Vec::new();
-        let mut preferences = Vec::new();
+        let mut preferences: Vec<(u16, &str)> = Vec::new();
         for text in [
             "fe80::1",
             "127.0.0.1",
@@ -209,8 +200,8 @@ mod tests {
             "fd00::1",
             "::1",
         ] {
-            preferences.push((local_preference(&host(text), &have), text));
-            have.push(host(text));
+            let taken = |it| preferences.iter().any(|(known, _)| *known == it);
+            preferences.push((local_preference(&host(text), taken), text));
         }
         preferences.sort_unstable_by(|one, other| other.cmp(one));
         let order: Vec<&str> = preferences.iter().map(|(_, text)| *text).collect();
@@ -225,7 +216,7 @@ mod tests {
     fn rfc_6544_section_4_2_udp_before_active_before_passive() {
         let address: SocketAddr = "[2001:db8::1]:5000".parse().unwrap();
         let host = |protocol| Gathered::Host { protocol, address, name: None };
-        let preference = |way: &Gathered| local_preference(way, []);
+        let preference = |way: &Gathered| local_preference(way, |_| false);
         assert_eq!(preference(&host(Protocol::Udp)), u16::MAX);
         let active = Gathered::TcpActive { ip: address.ip() };
         assert_eq!(preference(&active), 6 * (1 << 13) + 8191);
@@ -241,7 +232,7 @@ mod tests {
                 mapped: at("192.0.2.8:1"),
                 transport,
             };
-            local_preference(&way, [])
+            local_preference(&way, |_| false)
         };
         assert!(relay(ServerTransport::Udp) > relay(ServerTransport::Tcp));
         assert!(relay(ServerTransport::Tcp) > relay(ServerTransport::Tls));

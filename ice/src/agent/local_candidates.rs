@@ -51,8 +51,12 @@ impl Agent {
             debug!(?way, reason, "no candidate");
             return None;
         }
-        let preference = local_preference(&way, self.locals.iter().map(|local| &local.way));
-        let priority = Priority::compute(&kind(&way), preference);
+        let kind = kind(&way);
+        let preference = local_preference(&way, |preference| {
+            let priority = Priority::compute(&kind, preference);
+            self.locals.iter().any(|local| local.candidate.priority == priority)
+        });
+        let priority = Priority::compute(&kind, preference);
         let foundation = self.local_foundation(&way);
         let candidate = Candidate {
             foundation: Foundation::numbered(usize::try_from(foundation).unwrap_or(usize::MAX)),
@@ -63,7 +67,7 @@ impl Agent {
             },
             priority,
             address: self.signalled_address(&way),
-            kind: kind(&way),
+            kind,
             related: self.related(&way),
             tcp_type: tcp_type(&way).map(ToOwned::to_owned),
             extensions: Vec::new(),

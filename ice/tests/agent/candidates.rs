@@ -228,6 +228,17 @@ fn what_is_removed_is_not_told_any_more_and_can_come_again() {
 }
 
 #[test]
+fn section_5_1_2_1_priorities_stay_unique_when_candidates_come_and_go() {
+    let mut agent = agent();
+    let now = Instant::now();
+    let first = add(&mut agent, host("10.0.0.1:1000")).priority;
+    let second = add(&mut agent, host("10.0.0.2:1000")).priority;
+    agent.remove_local_candidate(now, &host("10.0.0.1:1000"));
+    assert_eq!(add(&mut agent, host("10.0.0.3:1000")).priority, first, "the place is free");
+    assert!(add(&mut agent, host("10.0.0.4:1000")).priority < second);
+}
+
+#[test]
 fn behind_a_name_a_reflexive_address_is_never_redundant() {
     let mut agent = agent();
     add(&mut agent, concealed("203.0.113.1:4000"));

@@ -268,3 +268,59 @@ fn closing_is_the_last_word() {
     assert!(matches!(last.last().unwrap().2, Event::Closed(_)));
     assert_eq!(net.state(RIGHT), ConnectionState::Failed, "consent is not given any more");
 }
+
+/// An interface vanishes a minute into the call. Returns when both sides could send again.
+fn pulled_cable(pulled: usize) -> std::time::Duration {
+    let mut net = Net::new(16, &["192.0.2.1:1", "10.0.0.1:1"], &["192.0.2.2:2", "10.0.0.2:2"]);
+    net.signal();
+    net.run(seconds(60));
+    assert!(net.both(COMPLETED));
+    let gone = net.agents[pulled].selected_pair().unwrap().local;
+    net.hosts[pulled].retain(|host| *host != gone);
+    let now = net.now;
+    net.agents[pulled].remove_local_candidate(now, &gone.into());
+    assert_eq!(net.state(pulled), ConnectionState::Disconnected);
+    let pulled_at = net.elapsed();
+    let found = net.run_while_not(seconds(30), |net| {
+        let pairs = [LEFT, RIGHT].map(|side| net.agents[side].selected_pair());
+        match pairs {
+            [Some(left), Some(right)] => (left.local, left.remote) == (right.remote, right.local),
+            _ => false,
+        }
+    });
+    assert!(found, "{:?} {:?}", net.state(LEFT), net.state(RIGHT));
+    let took = net.elapsed() - pulled_at;
+    net.run(seconds(100));
+    assert!(net.both(COMPLETED));
+    for side in [LEFT, RIGHT] {
+        assert!(net.entered(side, ConnectionState::Failed).is_empty());
+    }
+    took
+}
+
+#[test]
+fn an_interface_of_the_controlling_side_vanishes() {
+    assert!(pulled_cable(LEFT) <= seconds(13));
+}
+
+#[test]
+fn an_interface_of_the_controlled_side_vanishes() {
+    assert!(pulled_cable(RIGHT) <= seconds(13));
+}
+
+#[test]
+fn nothing_follows_the_end_not_even_a_permit() {
+    let mut net = Net::new(17, &["192.0.2.1:1"], &["192.0.2.2:2"]);
+    let now = net.now;
+    let relay = ice::Gathered::Relayed {
+        relayed: at("198.51.100.1:5000"),
+        mapped: at("203.0.113.1:1"),
+        transport: ice::ServerTransport::Udp,
+    };
+    net.agents[LEFT].add_local_candidate(now, relay).unwrap();
+    net.give_credentials(LEFT);
+    net.give_candidates(LEFT);
+    net.agents[LEFT].close(now);
+    net.drain();
+    assert!(matches!(net.events.last().unwrap().2, Event::Closed(_)));
+}
