@@ -184,6 +184,14 @@ impl Gatherer {
         self.servers.get(found.server).map(|server| server.url.as_str())
     }
 
+    /// Whether a stream to a server is in use. After a failure it is not, even if there will be another
+    /// attempt: whoever owns it closes it then, so that the attempt begins with a new one.
+    #[must_use]
+    pub fn uses_stream(&self, transport: ServerTransport, remote: SocketAddr) -> bool {
+        let stream = (transport, canonical(remote));
+        self.allocations.iter().any(|it| it.is_running() && (it.transport, it.remote) == stream)
+    }
+
     /// Takes what a server sent: a datagram, or of a stream one message (`stun::turn::Deframer`).
     ///
     /// # Errors

@@ -6,14 +6,14 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::AbortHandle;
 use tracing::{Instrument, debug, info_span};
 
-use super::gathering::{self, Gathering, Tls};
+use super::gathering::{self, Gathering, Gatherings, Tls};
 use super::hosts::{Hosts, Ports};
 use super::interfaces;
 use super::media::Tracks;
@@ -30,10 +30,6 @@ const MAX_REQUESTS: usize = 16;
 
 /// A pause after an error of the socket, which otherwise could be had thousands of times a second.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(10);
-
-/// Sets of servers that are kept although no connection uses them. With credentials that are good for
-/// one call only, each call brings a new set.
-const MAX_IDLE_GATHERINGS: usize = 8;
 
 /// What an endpoint may be given.
 #[derive(Debug, Clone, Default)]
@@ -67,20 +63,12 @@ struct Inner {
     addresses: watch::Receiver<Vec<IpAddr>>,
     names: Arc<Names>,
     tls: Arc<Tls>,
-    /// One for each set of servers, in the order of their beginning.
-    gatherings: Mutex<Vec<Arc<Gathering>>>,
+    gatherings: Gatherings,
     /// True when the connections shall close. Each task holds a receiver, so this also tells when
     /// the last one has ended.
     shutdown: watch::Sender<bool>,
     /// What receives, accepts, and watches the interfaces.
     tasks: Vec<AbortHandle>,
-}
-
-impl Inner {
-    fn gatherings(&self) -> MutexGuard<'_, Vec<Arc<Gathering>>> {
-        // The list is consistent after every statement, so a panic elsewhere spoils nothing.
-        self.gatherings.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for Inner {
@@ -137,7 +125,7 @@ impl Endpoint {
                 addresses,
                 names: Arc::default(),
                 tls,
-                gatherings: Mutex::default(),
+                gatherings: Gatherings::default(),
                 shutdown: watch::Sender::new(false),
                 tasks,
             }),
@@ -222,8 +210,8 @@ impl Endpoint {
     /// candidates from the beginning, so a server program begins with this. What is found is kept up
     /// as long as the endpoint lives.
     ///
-    /// Two sets should not name the same TURN server: it lends this port one address only
-    /// (RFC 8656 §3.2), and refuses the second set with 437.
+    /// Two sets that are in use at the same time cannot both borrow from the same TURN server over
+    /// UDP, which lends a port one address only (RFC 8656 §3.2): it fails for the second.
     ///
     /// # Errors
     ///
@@ -240,27 +228,10 @@ impl Endpoint {
 
     /// The gathering from these servers, begun if there is none; `None` without servers.
     fn gathering(&self, servers: &[IceServer]) -> Option<Arc<Gathering>> {
-        if servers.is_empty() {
-            return None;
-        }
-        let mut gatherings = self.inner.gatherings();
-        if let Some(known) = gatherings.iter().find(|known| known.servers() == servers) {
-            return Some(Arc::clone(known));
-        }
-        let is_idle = |gathering: &Arc<Gathering>| gathering.is_idle();
-        if gatherings.iter().filter(|known| is_idle(known)).count() >= MAX_IDLE_GATHERINGS
-            && let Some(oldest) = gatherings.iter().position(is_idle)
-        {
-            // Dropped, it gives everything back.
-            gatherings.remove(oldest);
-        }
-        let Inner { socket, router, tls, .. } = &*self.inner;
+        let Inner { socket, router, tls, addresses, gatherings, .. } = &*self.inner;
         let (socket, router, tls) = (Arc::clone(socket), router.clone(), Arc::clone(tls));
-        let shared = gathering::Shared { socket, router, tls };
-        let begun = Gathering::start(shared, servers.to_vec(), self.inner.addresses.clone());
-        let begun = Arc::new(begun);
-        gatherings.push(Arc::clone(&begun));
-        Some(begun)
+        let addresses = addresses.clone();
+        gatherings.of(servers, gathering::Shared { socket, router, tls, addresses })
     }
 
     /// Closes every connection for good, and waits until each has said farewell; then gives back
@@ -268,12 +239,7 @@ impl Endpoint {
     pub async fn close(&self) {
         self.inner.shutdown.send_replace(true);
         self.inner.shutdown.closed().await;
-        let gatherings = std::mem::take(&mut *self.inner.gatherings());
-        let mut closing = JoinSet::new();
-        for gathering in gatherings {
-            closing.spawn(async move { gathering.close().await });
-        }
-        closing.join_all().await;
+        self.inner.gatherings.close().await;
     }
 }
 

@@ -23,6 +23,7 @@
 //! Book: chapters "Candidates" and "Relay".
 
 mod names;
+mod sets;
 mod stream;
 mod streams;
 mod subscription;
@@ -34,6 +35,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use ice::{Gathered, GatheringError};
+use stun::Uri;
 use tokio::sync::{mpsc, watch};
 use tracing::{Instrument, debug, info_span};
 
@@ -43,6 +45,7 @@ use super::router::Router;
 use super::socket::Socket;
 use crate::IceServer;
 
+pub(super) use sets::Gatherings;
 pub(super) use subscription::Subscription;
 use task::Task;
 pub(super) use tls::Tls;
@@ -64,6 +67,8 @@ pub(super) struct Shared {
     pub(super) socket: Arc<Socket>,
     pub(super) router: Router,
     pub(super) tls: Arc<Tls>,
+    /// The machine's addresses, and their changes.
+    pub(super) addresses: watch::Receiver<Vec<IpAddr>>,
 }
 
 /// What is known at some time.
@@ -108,11 +113,13 @@ pub(super) struct Gathering {
 }
 
 impl Gathering {
-    /// Begins to gather from `servers`, for the socket at each of the machine's `addresses`.
-    pub(super) fn start(
+    /// Begins to gather from `servers`, when `former` gatherings have given back what they have there.
+    /// Those servers that are `taken` fail.
+    fn start(
         shared: Shared,
         servers: Vec<IceServer>,
-        addresses: watch::Receiver<Vec<IpAddr>>,
+        taken: Vec<Uri>,
+        former: Vec<Arc<Gathering>>,
     ) -> Gathering {
         let (orders, inbox) = mpsc::channel(MAX_ORDERS);
         let level = Arc::new(Level::new(MAX_QUEUED_TO_RELAY));
@@ -120,18 +127,24 @@ impl Gathering {
         let registration = shared.router.register_gathering();
         let span = info_span!(parent: None, "gathering", id = registration.id());
         let task = Task::new(shared, registration, (inbox, Arc::clone(&level)), publish);
-        let run = Box::new(task).run(servers.clone(), addresses);
+        let wanted = servers.clone();
+        let run = async move {
+            for former in former {
+                former.close().await;
+            }
+            Box::new(task).run(wanted, taken).await;
+        };
         tokio::spawn(run.instrument(span));
         Gathering { servers, orders, level, known }
     }
 
     /// The servers it asks.
-    pub(super) fn servers(&self) -> &[IceServer] {
+    fn servers(&self) -> &[IceServer] {
         &self.servers
     }
 
     /// Whether no connection uses it.
-    pub(super) fn is_idle(&self) -> bool {
+    fn is_idle(&self) -> bool {
         self.orders.strong_count() == 1
     }
 
@@ -153,7 +166,7 @@ impl Gathering {
     }
 
     /// Gives everything back to the servers, and waits until they have it, as far as one can know.
-    pub(super) async fn close(&self) {
+    async fn close(&self) {
         // If the task is gone, it is closed.
         let _ = self.orders.send(Order::Close).await;
         self.orders.closed().await;

@@ -142,3 +142,20 @@ async fn sets_of_servers_that_nobody_uses_any_more_are_given_back() {
 async fn connection_gathered(connection: &PeerConnection) {
     assert!(!candidates(connection).await.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_sets_with_the_same_server_do_not_take_it_from_each_other() {
+    let turn = TurnServer::start().await;
+    let endpoint = Endpoint::bind(0).await.unwrap();
+    let first = [turn.over(ServerTransport::Udp)];
+    let second = [turn.over(ServerTransport::Tcp), turn.over(ServerTransport::Udp)];
+    // Not in use, the first gives way.
+    assert_eq!(soon("gathered", endpoint.gather(&first)).await.unwrap(), []);
+    let connection = endpoint.connection(relays(&second)).unwrap();
+    assert_eq!(soon("gathered", endpoint.gather(&second)).await.unwrap(), []);
+    // In use, the second does not.
+    let failures = soon("gathered", endpoint.gather(&first)).await.unwrap();
+    assert_eq!(failures.iter().map(|it| it.code).collect::<Vec<_>>(), [437]);
+    assert!(failures[0].to_string().contains("give all of them the same list"), "{failures:?}");
+    assert!(!candidates(&connection).await.is_empty());
+}

@@ -12,7 +12,7 @@
 //! Book: chapter "Relay".
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +45,8 @@ pub(super) struct Arrival {
 /// What came.
 #[derive(Debug)]
 pub(super) enum What {
+    /// It is connected, from this address of ours.
+    Opened(IpAddr),
     /// Messages, in their order.
     Messages(Vec<Bytes>),
     /// The end, and a sentence why.
@@ -93,6 +95,8 @@ impl Stream {
         if let Err(error) = stream.set_nodelay(true) {
             debug!(%error, "packets may wait for each other");
         }
+        let local = stream.local_addr().map_err(|error| explain(&error))?;
+        self.arrive(What::Opened(local.ip().to_canonical())).await;
         Ok(match &self.tls {
             None => Connected::Tcp(stream),
             Some((tls, host)) => Connected::Tls(Box::new(tls.connect(host, stream).await?)),

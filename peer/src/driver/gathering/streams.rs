@@ -7,7 +7,7 @@
 //! Book: chapter "Relay".
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -50,6 +50,8 @@ pub(super) struct Streams {
 struct Link {
     id: u64,
     transport: ServerTransport,
+    /// Our IP address, once it is connected.
+    local: Option<IpAddr>,
     queue: mpsc::Sender<Bytes>,
     level: Arc<Level>,
 }
@@ -101,7 +103,7 @@ impl Streams {
             arrivals: self.sender.clone(),
         };
         self.tasks.spawn(stream.run());
-        self.open.insert(remote, Link { id, transport, queue, level });
+        self.open.insert(remote, Link { id, transport, local: None, queue, level });
     }
 
     /// What came next from any stream that is still in use.
@@ -112,13 +114,25 @@ impl Streams {
                 std::future::pending::<()>().await;
                 continue;
             };
-            let Some(link) = self.open.get(&remote).filter(|link| link.id == id) else { continue };
+            let Some(link) = self.open.get_mut(&remote).filter(|link| link.id == id) else {
+                continue;
+            };
             let transport = link.transport;
-            if let What::Closed(_) = what {
-                self.open.remove(&remote);
+            match what {
+                What::Opened(local) => link.local = Some(local),
+                What::Messages(_) => {}
+                What::Closed(_) => {
+                    self.open.remove(&remote);
+                }
             }
             return (transport, remote, what);
         }
+    }
+
+    /// Cuts those from an address of ours that has vanished; to which servers they were.
+    pub(super) fn cut(&mut self, gone: IpAddr) -> Vec<SocketAddr> {
+        let is_dead = |_: &SocketAddr, link: &mut Link| link.local == Some(gone);
+        self.open.extract_if(is_dead).map(|(remote, _)| remote).collect()
     }
 
     /// Closes those that are not wanted any more.
@@ -189,7 +203,7 @@ mod tests {
     async fn a_full_stream_loses_packets_and_keeps_requests() {
         let (queue, mut messages) = mpsc::channel(MAX_QUEUED_MESSAGES);
         let level = Arc::new(Level::new(MAX_QUEUED));
-        let link = Link { id: 1, transport: ServerTransport::Tcp, queue, level };
+        let link = Link { id: 1, transport: ServerTransport::Tcp, local: None, queue, level };
         let mut packet = vec![0x40; 1200];
         for _ in 0..1000 {
             link.push(packet.clone().into());

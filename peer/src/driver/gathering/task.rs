@@ -21,8 +21,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ice::{FromServer, Gatherer, GatheringEvent, Path, ToServer};
-use stun::ServerTransport;
+use ice::{FromServer, Gatherer, GatheringError, GatheringEvent, Path, ToServer};
+use stun::{ServerTransport, Uri};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tracing::{debug, info};
@@ -63,7 +63,9 @@ pub(super) struct Task {
     orders: mpsc::Receiver<Order>,
     level: Arc<Level>,
     streams: Streams,
-    /// The addresses of the socket.
+    /// The machine's addresses, and their changes.
+    addresses: watch::Receiver<Vec<IpAddr>>,
+    /// The addresses of the socket that the gatherer knows.
     bases: Vec<SocketAddr>,
     /// The names that are being looked up.
     lookups: JoinSet<Lookup>,
@@ -84,7 +86,7 @@ impl Task {
         (orders, level): Orders,
         known: watch::Sender<Known>,
     ) -> Task {
-        let Shared { socket, router, tls } = shared;
+        let Shared { socket, router, tls, addresses } = shared;
         Task {
             gatherer: Gatherer::new(rand::make_rng()),
             socket,
@@ -93,6 +95,7 @@ impl Task {
             orders,
             level,
             streams: Streams::new(tls),
+            addresses,
             bases: Vec::new(),
             lookups: JoinSet::new(),
             hosts: HashMap::new(),
@@ -103,19 +106,21 @@ impl Task {
         }
     }
 
-    /// Gathers from `servers` for the socket at each of the machine's `addresses`, until told to
-    /// close or nobody is left who could.
-    pub(super) async fn run(
-        mut self: Box<Self>,
-        servers: Vec<IceServer>,
-        mut addresses: watch::Receiver<Vec<IpAddr>>,
-    ) {
+    /// Gathers from `servers` for the socket at each of the machine's addresses, until told to close
+    /// or nobody is left who could.
+    pub(super) async fn run(mut self: Box<Self>, mut servers: Vec<IceServer>, taken: Vec<Uri>) {
         let now = Instant::now();
         info!(servers = servers.len(), "gathering");
-        self.set_bases(now, &addresses.borrow_and_update());
+        self.follow_addresses(now);
         let host = |server: &IceServer| (server.url.to_string(), server.url.host.clone());
         self.hosts = servers.iter().map(host).collect();
+        for server in servers.extract_if(.., |server| taken.contains(&server.url)) {
+            self.known.send_modify(|known| known.fail(is_taken(&server)));
+        }
         self.lookups = look_up(servers);
+        if self.lookups.is_empty() {
+            self.gatherer.end_of_servers(now);
+        }
         let mut alarm = Alarm::new();
         loop {
             let now = Instant::now();
@@ -129,7 +134,7 @@ impl Task {
                 order = self.orders.recv(), if self.takes_orders() => self.handle_order(order),
                 (transport, remote, what) = self.streams.receive() => self.handle_stream(transport, remote, what),
                 Some(lookup) = self.lookups.join_next() => self.handle_lookup(lookup),
-                Ok(()) = addresses.changed() => self.set_bases(Instant::now(), &addresses.borrow_and_update()),
+                Ok(()) = self.addresses.changed() => self.follow_addresses(Instant::now()),
                 () = alarm.rings() => self.gatherer.handle_timeout(Instant::now()),
                 _ = self.socket.writable(), if self.blocked.is_some() => {}
                 () = tokio::task::yield_now(), if !done => {}
@@ -140,17 +145,21 @@ impl Task {
         debug!("gathering ended");
     }
 
-    /// The machine's addresses are these from now on.
-    fn set_bases(&mut self, now: Instant, addresses: &[IpAddr]) {
+    /// The socket has all addresses of the machine; the streams of one that has vanished are dead.
+    fn follow_addresses(&mut self, now: Instant) {
         let port = self.socket.port();
-        let bases: Vec<_> = addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
-        for gone in self.bases.iter().filter(|base| !bases.contains(base)) {
-            self.gatherer.remove_base(now, *gone);
-        }
-        for new in bases.iter().filter(|base| !self.bases.contains(base)) {
+        let with_port = |ip: &IpAddr| SocketAddr::new(*ip, port);
+        let bases: Vec<_> = self.addresses.borrow_and_update().iter().map(with_port).collect();
+        let former = std::mem::replace(&mut self.bases, bases);
+        for new in self.bases.iter().filter(|base| !former.contains(base)) {
             self.gatherer.add_base(now, *new);
         }
-        self.bases = bases;
+        for gone in former.iter().filter(|base| !self.bases.contains(base)) {
+            self.gatherer.remove_base(now, *gone);
+            for remote in self.streams.cut(gone.ip()) {
+                self.gatherer.handle_stream_closed(now, remote, "its interface has vanished");
+            }
+        }
     }
 
     /// While the kernel takes nothing, whoever sends more is to wait, and lose what does not fit.
@@ -183,6 +192,7 @@ impl Task {
                 }
                 self.deliver();
             }
+            What::Opened(_) => {}
             What::Closed(reason) => self.gatherer.handle_stream_closed(now, remote, &reason),
         }
     }
@@ -279,6 +289,8 @@ impl Task {
     /// Takes all that the gatherer has to give. Answers false if more can be done at once.
     fn drain(&mut self, now: Instant) -> bool {
         let sent_all = self.transmit(now);
+        let Task { gatherer, streams, .. } = self;
+        streams.retain(|transport, remote| gatherer.uses_stream(transport, remote));
         self.deliver();
         self.publish();
         sent_all
@@ -345,11 +357,23 @@ fn next_datagram(
             let payload: Bytes = message.payload;
             return Some(Transmit { protocol: ice::Protocol::Udp, local, remote, payload });
         }
-        let url = gatherer.url(transport, remote);
-        let host = || url.and_then(|url| hosts.get(url)).cloned();
+        let host = || gatherer.url(transport, remote).and_then(|url| hosts.get(url).cloned());
         streams.send(message, || host().unwrap_or_else(|| remote.ip().to_string()));
     }
     None
+}
+
+/// One port has one allocation at a server.
+fn is_taken(server: &IceServer) -> GatheringError {
+    const ALLOCATION_MISMATCH: u16 = 437;
+    let reason = "connections with other servers in their list have this port's allocation there: \
+                  give all of them the same list, or this one an endpoint of its own";
+    GatheringError {
+        url: server.url.to_string(),
+        local: None,
+        code: ALLOCATION_MISMATCH,
+        reason: reason.to_owned(),
+    }
 }
 
 /// Our address of a stream, as the gatherer writes it.
