@@ -1,6 +1,6 @@
 //! Calls through a relay.
 
-use peer::{Endpoint, PeerConnection, PeerEvent};
+use peer::{DataChannel, Endpoint, PeerConnection, PeerEvent};
 use stun::ServerTransport;
 
 use super::turn::TurnServer;
@@ -57,20 +57,30 @@ async fn candidates_trickle_as_they_are_found() {
     let answer = theirs.create_answer().await.unwrap();
     theirs.set_local_description(answer.clone()).await.unwrap();
     ours.set_remote_description(answer).await.unwrap();
-    tokio::join!(trickle(&ours, &theirs), trickle(&theirs, &ours));
+    let (_, early) = tokio::join!(trickle(&ours, &theirs), trickle(&theirs, &ours));
     soon("open", channel.opened()).await.unwrap();
-    talk(&channel, &incoming(&theirs).await).await;
+    let remote = match early {
+        Some(remote) => remote,
+        None => incoming(&theirs).await,
+    };
+    talk(&channel, &remote).await;
 }
 
-/// Carries one side's candidates to the other, until there will be no more.
-async fn trickle(from: &PeerConnection, to: &PeerConnection) {
+/// Carries one side's candidates to the other, until there will be no more. A channel may be opened
+/// meanwhile.
+async fn trickle(from: &PeerConnection, to: &PeerConnection) -> Option<DataChannel> {
+    let mut early = None;
     loop {
         match soon("a candidate", from.next_event()).await.expect("the connection lives") {
             PeerEvent::IceCandidate(Some(candidate)) => {
                 assert!(candidate.candidate.contains(" typ relay"), "{candidate:?}");
                 to.add_ice_candidate(candidate).await.unwrap();
             }
-            PeerEvent::IceCandidate(None) => return to.add_ice_candidate("".into()).await.unwrap(),
+            PeerEvent::IceCandidate(None) => {
+                to.add_ice_candidate("".into()).await.unwrap();
+                return early;
+            }
+            PeerEvent::DataChannel(channel) => early = Some(channel),
             _ => {}
         }
     }
