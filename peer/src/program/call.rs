@@ -1,19 +1,26 @@
 //! `peer call`: the client of the same contract, for this or any other implementation of it.
 //!
+//! The offer goes out at once and the candidates that servers tell follow it; only WHIP and WHEP
+//! endpoints, which need not take any that come later (RFC 9725 §4.3), have to wait for them.
+//!
 //! Book: "Thirty seconds of a call".
 
-use std::io::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use peer::{DataChannel, Error, PeerConnection, PeerEvent, SessionDescription};
+use peer::{DataChannel, Endpoint, IceGatheringState, PeerConnection, SessionDescription};
 
 use super::cli::CallArgs;
 use super::failure::{Explain, Failure};
+use super::keeper::{self, End, keep, path, tell};
 use super::media::show::Show;
-use super::serve::interrupt;
-use super::signalling::{RemoteSession, Signalling};
+use super::serve::{cannot_begin, interrupt};
+use super::signalling::{Answered, Role, Signalling};
 use super::transfer::Source;
 use super::{chat, transfer};
+
+/// How long an offer waits for candidates that cannot follow it.
+const GATHERING: Duration = Duration::from_secs(3);
 
 /// Calls, and does what was asked for until it is done, fails or is interrupted.
 pub(crate) async fn call(arguments: CallArgs) -> Result<(), Failure> {
@@ -28,9 +35,12 @@ pub(crate) async fn call(arguments: CallArgs) -> Result<(), Failure> {
     let default = if source.is_some() { "file" } else { "chat" };
     let label = arguments.channel.as_deref().unwrap_or(default);
 
-    let connection = PeerConnection::new(super::config())
-        .await
-        .explain(|| "cannot start a connection".into())?;
+    let config = arguments.ice.config(false)?;
+    let options = arguments.ice.endpoint(0);
+    let endpoint = Endpoint::with_options(options).await;
+    let endpoint = endpoint.map_err(|error| cannot_begin(&arguments.ice, 0, &error))?;
+    let connection = endpoint.connection(config).explain(|| "cannot start a connection".into())?;
+    let connection = Arc::new(connection);
     let start = Instant::now();
     let channel = match &mut show {
         Some(show) => {
@@ -46,20 +56,23 @@ pub(crate) async fn call(arguments: CallArgs) -> Result<(), Failure> {
     let mut session = None;
     let outcome = tokio::select! {
         outcome = async {
-            session = Some(negotiate(&connection, &signalling).await?);
-            open(&connection, channel.as_ref(), timeout).await?;
+            let answered = negotiate(&connection, &signalling).await?;
+            session = Some(answered.session());
+            let end = keep(Arc::clone(&connection), answered);
+            open(&connection, channel.as_ref(), end.clone(), timeout).await?;
             let opened = path(&connection).await;
-            tell(&opened, &format!("open after {:.1} ms", start.elapsed().as_secs_f64() * 1000.0));
+            let milliseconds = start.elapsed().as_secs_f64() * 1000.0;
+            tell(opened.as_deref(), &format!("open after {milliseconds:.1} ms"));
             let outcome = match (&show, &channel, source) {
                 (_, Some(channel), Some(source)) => transfer::run(channel, source, timeout).await,
                 (_, Some(channel), None) => chat::run(channel, timeout).await,
-                (Some(show), None, _) => show.run(&connection).await,
+                (Some(show), None, _) => show.run(end).await,
                 (None, None, _) => Ok(()),
             };
             // A better path may have been found, or a restart may have led elsewhere.
             let last = path(&connection).await;
             if last.is_some() && last != opened {
-                tell(&last, "at the end");
+                tell(last.as_deref(), "at the end");
             }
             outcome
         } => outcome,
@@ -83,22 +96,26 @@ pub(crate) async fn call(arguments: CallArgs) -> Result<(), Failure> {
     }
 }
 
-/// Offers, with all candidates, and applies the answer.
+/// Offers, and applies the answer.
 async fn negotiate(
     connection: &PeerConnection,
     signalling: &Signalling,
-) -> Result<RemoteSession, Failure> {
+) -> Result<Answered, Failure> {
     let cannot_offer = || "cannot make an offer".to_owned();
-    let offer = connection.create_offer().await.explain(cannot_offer)?;
-    connection.set_local_description(offer).await.explain(cannot_offer)?;
-    let offer = connection.local_description().await.explain(cannot_offer)?;
-    let offer = offer.ok_or(Error::Closed).explain(cannot_offer)?;
-    let (answer, session) = signalling.offer(offer.sdp).await?;
-    let answer = SessionDescription::answer(&answer);
+    let mut offer = keeper::offer(connection).await.explain(cannot_offer)?;
+    let is_complete = connection.ice_gathering_state() == IceGatheringState::Complete;
+    if signalling.role() != Role::Call && !is_complete {
+        // What is not found by then would have to follow.
+        let _ = tokio::time::timeout(GATHERING, connection.gathering_complete()).await;
+        let description = connection.local_description().await.explain(cannot_offer)?;
+        offer = description.map_or(offer, |description| description.sdp);
+    }
+    let answered = signalling.offer(offer).await?;
+    let answer = SessionDescription::answer(answered.sdp());
     match connection.set_remote_description(answer).await {
-        Ok(()) => Ok(session),
+        Ok(()) => Ok(answered),
         Err(error) => {
-            session.end().await;
+            answered.session().end().await;
             Err(Failure::new(format!("the answer cannot be used: {error}")))
         }
     }
@@ -108,6 +125,7 @@ async fn negotiate(
 async fn open(
     connection: &PeerConnection,
     channel: Option<&DataChannel>,
+    end: End,
     timeout: Duration,
 ) -> Result<(), Failure> {
     let opened = async {
@@ -118,7 +136,7 @@ async fn open(
     };
     match tokio::time::timeout(timeout, opened).await {
         Ok(true) => Ok(()),
-        Ok(false) => Err(closed(connection).await),
+        Ok(false) => Err(closed(end).await),
         Err(_) => Err(Failure::new(format!(
             "no connection within {} seconds: the peer answered, but no path to it works",
             timeout.as_secs()
@@ -127,38 +145,10 @@ async fn open(
 }
 
 /// Why the channel is closed, as far as the connection knows.
-async fn closed(connection: &PeerConnection) -> Failure {
+async fn closed(mut end: End) -> Failure {
     const NEWS_TIMEOUT: Duration = Duration::from_millis(500);
-    let reason = async {
-        while let Some(event) = connection.next_event().await {
-            if let PeerEvent::Closed(reason) = event {
-                return Some(reason);
-            }
-        }
-        None
-    };
-    match tokio::time::timeout(NEWS_TIMEOUT, reason).await {
+    match tokio::time::timeout(NEWS_TIMEOUT, end.reason()).await {
         Ok(Some(reason)) => Failure::new(format!("the connection failed: {reason}")),
         _ => Failure::new("the peer closed the channel before it was open"),
     }
-}
-
-/// The path that data goes on, for people.
-async fn path(connection: &PeerConnection) -> Option<String> {
-    let pair = connection.get_stats().await.ok()?.selected_candidate_pair?;
-    Some(format!(
-        "{} ({}) to {} ({}) over {}",
-        pair.local,
-        pair.local_candidate_type,
-        pair.remote,
-        pair.remote_candidate_type,
-        pair.protocol.to_uppercase()
-    ))
-}
-
-/// Tells the user how the peers have met.
-fn tell(path: &Option<String>, when: &str) {
-    let path = path.as_deref().unwrap_or("no path");
-    // Without stderr there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "peer: {when}, {path}");
 }

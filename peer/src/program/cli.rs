@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::ice_servers::IceArgs;
 use super::nat::NatServer;
 use super::turn_server::arguments::{self, TurnServerArgs};
 
@@ -94,6 +95,13 @@ pub(crate) struct ServeArgs {
     /// What to log to stderr: error, warn, info, debug, trace, or a filter such as `ice=debug`
     #[arg(long, value_name = "LEVEL", default_value = "warn")]
     log: String,
+
+    #[command(flatten)]
+    pub(crate) ice: IceArgs,
+
+    /// Do only the smaller half of ICE, which is enough for a machine with public addresses
+    #[arg(long, conflicts_with = "relay_only", help_heading = "The way to the peer")]
+    pub(crate) ice_lite: bool,
 }
 
 /// The flags of `peer call`.
@@ -134,6 +142,9 @@ pub(crate) struct CallArgs {
     /// What to log to stderr: error, warn, info, debug, trace, or a filter such as `ice=debug`
     #[arg(long, value_name = "LEVEL", default_value = "warn")]
     log: String,
+
+    #[command(flatten)]
+    pub(crate) ice: IceArgs,
 }
 
 /// The flags of `peer nat`.

@@ -8,6 +8,7 @@
 //!  DELETE /session/ID                                204
 //! ```
 //!
+//!  GET    /ice-servers                               200 JSON: RTCConfiguration of the pages
 //!  GET    /room/NAME, /room/NAME/socket              two browsers in a room; see [`socket`]
 //!  /whip, /whep                                      one publisher, many viewers; see [`whip`](super::whip)
 //!
@@ -29,6 +30,7 @@ use axum::{Json, Router};
 use peer::Error;
 use tower_http::cors::{Any, CorsLayer};
 
+use super::ice_servers::PageConfiguration;
 use super::report::Report;
 use super::request::{Refusal, SDP, SDP_FRAGMENT, text};
 use super::room::{self, Rooms};
@@ -39,7 +41,13 @@ use super::whip::Broadcast;
 use super::{page, socket};
 
 /// The whole service, pages included.
-pub(super) fn router(sessions: Sessions, rooms: Rooms, token: Option<Token>, cors: bool) -> Router {
+pub(super) fn router(
+    sessions: Sessions,
+    rooms: Rooms,
+    token: Option<Token>,
+    cors: bool,
+    pages: PageConfiguration,
+) -> Router {
     let broadcast = Broadcast::new(sessions.clone(), token).routes(cors);
     let router = Router::new()
         .route("/offer", post(offer))
@@ -51,6 +59,7 @@ pub(super) fn router(sessions: Sessions, rooms: Rooms, token: Option<Token>, cor
             get(move |headers, name, rooms, upgrade| enter(headers, name, rooms, upgrade, cors)),
         )
         .with_state(rooms)
+        .route("/ice-servers", get(move || async move { page::configuration(&pages) }))
         .merge(page::routes());
     if !cors {
         return router.merge(broadcast);

@@ -7,6 +7,7 @@
 //!          room ► socket            between two browsers
 //!          page (HTML, CSS, JavaScript)
 //!  call:   signalling (HTTP client) ► PeerConnection ► chat | transfer | media
+//!          keeper: candidates that come later, ICE restarts
 //!  nat:    probing (stun::behaviour) ► words
 //!  turn-server:  UDP, TCP, TLS ► stun::turn::Server ► relayed addresses
 //! ```
@@ -27,6 +28,8 @@ mod connections;
 mod echo;
 mod http;
 mod hub;
+mod ice_servers;
+mod keeper;
 mod media;
 mod page;
 mod report;

@@ -7,10 +7,12 @@
 //!  /live         live.html    one publishes, many watch (WHIP and WHEP)
 //! ```
 
-use axum::Router;
 use axum::http::header::{self, HeaderName};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
+
+use super::ice_servers::PageConfiguration;
 
 /// A page may load what this program serves and nothing else, and nobody may frame it. `'self'`
 /// includes the WebSocket of this origin (Content Security Policy Level 3).
@@ -54,6 +56,14 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
 /// The page of a room, whatever its name: the page finds it in its own address.
 pub(crate) fn room() -> Response {
     file(HTML, include_str!("../../page/room.html"))
+}
+
+/// What the pages make their connections of. No page of another origin can read it, unless `--cors`
+/// says so; nobody keeps it.
+pub(super) fn configuration(configuration: &PageConfiguration) -> Response {
+    let headers =
+        [(header::CACHE_CONTROL, "no-store"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    (headers, Json(configuration)).into_response()
 }
 
 fn file(content_type: &'static str, content: &'static str) -> Response {

@@ -58,8 +58,24 @@ pub(super) fn fragment(answer: &str) -> String {
     for candidate in section.candidates() {
         let _ = write!(fragment, "a={candidate}\r\n");
     }
-    fragment.push_str("a=end-of-candidates\r\n");
+    if section.end_of_candidates() {
+        fragment.push_str("a=end-of-candidates\r\n");
+    }
     fragment
+}
+
+/// The answer that a fragment of a server makes of the one before: its credentials, and its candidates
+/// in the section that has them. `None` as for [`offer`].
+pub(super) fn answer(answer: &str, fragment: &Fragment) -> Option<String> {
+    let mut answer = offer(answer, fragment)?;
+    let within = fragment.sections().flat_map(|section| section.candidates().collect::<Vec<_>>());
+    let lines: String =
+        fragment.candidates().chain(within).map(|candidate| format!("a={candidate}\r\n")).collect();
+    // The transport of all sections is written in the first that is not rejected (RFC 9143 §7.3).
+    let first = answer.find("a=ice-pwd:")?;
+    let after = answer.get(first..)?.find("\r\n")? + first + 2;
+    answer.insert_str(after, &lines);
+    Some(answer)
 }
 
 #[cfg(test)]
@@ -82,6 +98,18 @@ mod tests {
         assert_eq!(offer(&restarted, &parse(new)), None);
         assert_eq!(offer(OFFER, &parse("a=ice-ufrag:efgh\r\n")), None);
         assert_eq!(offer(OFFER, &parse("")), None);
+    }
+
+    #[test]
+    fn an_answer_takes_over_what_a_fragment_says() {
+        let text = "a=ice-ufrag:efgh\r\na=ice-pwd:abcdefghijklmnopqrstuv\r\n\
+            m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=candidate:2 1 udp 1 192.0.2.1 9 typ host\r\n";
+        let renewed = answer(OFFER, &Fragment::parse(text).unwrap()).unwrap();
+        let session = Session::parse(&renewed).unwrap();
+        let section = session.sections().next().unwrap();
+        assert_eq!(section.ice_ufrag(), Some("efgh"));
+        let candidates: Vec<_> = section.candidates().collect();
+        assert_eq!(candidates, ["candidate:2 1 udp 1 192.0.2.1 9 typ host"]);
     }
 
     #[test]

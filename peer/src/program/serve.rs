@@ -2,11 +2,11 @@
 //!
 //! Book: "Thirty seconds of a call".
 
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use peer::Endpoint;
+use peer::{Endpoint, IceServer};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -14,6 +14,7 @@ use tracing::{debug, info};
 
 use super::cli::{Listen, ServeArgs};
 use super::failure::{Explain, Failure};
+use super::ice_servers::{IceArgs, complain};
 use super::media::recorder::Recorder;
 use super::media::stage::{self, Studio};
 use super::room::Rooms;
@@ -35,9 +36,10 @@ pub(crate) async fn serve(arguments: ServeArgs) -> Result<(), Failure> {
     let (recorder, scribe) = recording.unzip();
     let studio = Studio::new(files, recorder);
     let listeners = listen(arguments.listen).await?;
-    let endpoint = Endpoint::bind(arguments.udp_port)
+    let config = arguments.ice.config(arguments.ice_lite)?;
+    let endpoint = Endpoint::with_options(arguments.ice.endpoint(arguments.udp_port))
         .await
-        .map_err(|error| cannot_bind("UDP port", &arguments.udp_port.to_string(), &error))?;
+        .map_err(|error| cannot_begin(&arguments.ice, arguments.udp_port, &error))?;
     let first =
         listeners.first().ok_or_else(|| Failure::new("there is no address to listen on"))?;
     let address = first.local_addr().explain(|| "cannot listen".into())?;
@@ -46,14 +48,16 @@ pub(crate) async fn serve(arguments: ServeArgs) -> Result<(), Failure> {
     announce(arguments.listen, address)?;
     info!(udp_port = endpoint.port(), "serving");
 
-    let sessions = Sessions::new(endpoint.clone(), arguments.max_sessions, studio);
+    let gathering = tokio::spawn(gather(endpoint.clone(), config.ice_servers.clone()));
+    let sessions = Sessions::new(endpoint.clone(), config, arguments.max_sessions, studio);
     let rooms = Rooms::new();
     let token = arguments
         .token
         .as_deref()
         .map(|token| Token::new(token).ok_or_else(|| Failure::new("the system has no randomness")));
     let token = token.transpose()?;
-    let router = http::router(sessions, rooms.clone(), token, arguments.cors);
+    let pages = arguments.ice.for_pages()?;
+    let router = http::router(sessions, rooms.clone(), token, arguments.cors, pages);
     let (stop, stopping) = watch::channel(false);
     let mut servers = JoinSet::new();
     for listener in listeners {
@@ -62,6 +66,7 @@ pub(crate) async fn serve(arguments: ServeArgs) -> Result<(), Failure> {
 
     interrupted.await?;
     info!("closing");
+    gathering.abort();
     stop.send_replace(true);
     let farewell = async {
         tokio::join!(endpoint.close(), rooms.close());
@@ -74,6 +79,25 @@ pub(crate) async fn serve(arguments: ServeArgs) -> Result<(), Failure> {
         scribe.finish().await;
     }
     Ok(())
+}
+
+/// Asks the servers before anybody calls, and tells which are of no use.
+async fn gather(endpoint: Endpoint, servers: Vec<IceServer>) {
+    match endpoint.gather(&servers).await {
+        Ok(errors) => errors.iter().for_each(complain),
+        Err(error) => debug!(%error, "not gathering"),
+    }
+}
+
+/// Why there is no endpoint on this UDP port.
+pub(super) fn cannot_begin(ice: &IceArgs, port: u16, error: &io::Error) -> Failure {
+    match ice.authorities() {
+        // Of a socket it could not be said.
+        Some(file) if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::NotFound) => {
+            Failure::new(format!("cannot use the certificates in {file}: {error}"))
+        }
+        _ => cannot_bind("UDP port", &port.to_string(), error),
+    }
 }
 
 /// Binds to every address asked for.

@@ -5,8 +5,8 @@
 //!                   │            ├ task: events; one echo task for each channel
 //!                   │            └ stage: sound and pictures
 //!                   └ table by id ── removed when the connection ends, for whatever reason:
-//!                                    DELETE, closed by the client, consent lost (RFC 7675),
-//!                                    or never connected
+//!                                    DELETE, closed by the client, consent lost (RFC 7675)
+//!                                    and no ICE restart since, or never connected
 //! ```
 //!
 //! Book: "Thirty seconds of a call".
@@ -16,11 +16,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use peer::{
-    ChannelInfo, ConnectionState, DataChannel, Endpoint, Error, PeerConnection, PeerEvent,
+    ChannelInfo, Config, ConnectionState, DataChannel, Endpoint, Error, PeerConnection, PeerEvent,
     SessionDescription,
 };
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tracing::{debug, info};
 
 use super::echo::echo;
@@ -29,7 +30,13 @@ use super::media::stage::{Stage, Studio};
 
 /// How long a session may take to connect: what is half-open after that is freed, so that offers
 /// alone cannot fill the table for long.
-pub(super) const CONNECT_DEADLINE: Duration = Duration::from_secs(25);
+const CONNECT_DEADLINE: Duration = Duration::from_secs(25);
+
+/// How long a client that lost its path may take to come back by another one, with an ICE restart.
+const RESTART_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long an answer waits for candidates: there is no way to tell the client any later.
+const GATHERING: Duration = Duration::from_secs(3);
 
 /// The channels a session remembers for its report. A client may open and close them for ever.
 const MAX_CHANNELS_REPORTED: usize = 2048;
@@ -44,6 +51,8 @@ const ID_LENGTH: usize = 16;
 #[derive(Clone, Debug)]
 pub(super) struct Sessions {
     endpoint: Endpoint,
+    /// What each connection is like.
+    config: Arc<Config>,
     /// A permit for each session there may be.
     room: Arc<Semaphore>,
     table: Arc<Mutex<HashMap<String, Arc<Session>>>>,
@@ -102,16 +111,22 @@ pub(super) struct Channels {
 
 impl Sessions {
     /// No sessions yet, on `endpoint`, and never more than `limit`.
-    pub(super) fn new(endpoint: Endpoint, limit: usize, studio: Arc<Studio>) -> Sessions {
+    pub(super) fn new(
+        endpoint: Endpoint,
+        config: Config,
+        limit: usize,
+        studio: Arc<Studio>,
+    ) -> Sessions {
         let room = Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
-        Sessions { endpoint, room, table: Arc::default(), studio }
+        let config = Arc::new(config);
+        Sessions { endpoint, config, room, table: Arc::default(), studio }
     }
 
     /// A place and a connection for a new client.
     pub(super) fn reserve(&self) -> Result<Reserved, Refusal> {
         let room = Arc::clone(&self.room).try_acquire_owned().map_err(|_| Refusal::Full)?;
         let id = new_id()?;
-        match self.endpoint.connection(super::config()) {
+        match self.endpoint.connection((*self.config).clone()) {
             Ok(connection) => Ok(Reserved { id, room, connection }),
             Err(Error::Closed) => Err(Refusal::Ending),
             Err(error) => Err(Refusal::Internal(error.to_string())),
@@ -166,8 +181,7 @@ impl Session {
         let answer = connection.create_answer().await?;
         connection.set_local_description(answer).await?;
         self.stage.begin(connection).await?;
-        let answer = connection.local_description().await?.ok_or(Error::Closed)?;
-        Ok(answer.sdp)
+        described(connection).await
     }
 
     /// The connection.
@@ -183,24 +197,13 @@ impl Session {
     /// Lives until the connection ends.
     async fn run(self: &Arc<Session>) {
         let turn = Arc::new(Semaphore::new(1));
-        let connected = tokio::time::timeout(CONNECT_DEADLINE, self.connection.connected()).await;
-        if !matches!(connected, Ok(Ok(()))) {
-            debug!("the client did not connect");
-            self.connection.close().await;
-        }
-        while let Some(event) = self.connection.next_event().await {
-            match event {
-                PeerEvent::DataChannel(channel) => {
-                    self.report(&channel);
-                    tokio::spawn(Arc::clone(self).serve(channel, Arc::clone(&turn)));
-                }
-                PeerEvent::ConnectionState(ConnectionState::Failed) => {
-                    self.connection.close().await
-                }
-                PeerEvent::Closed(reason) => debug!(%reason, "closed"),
-                _ => {}
+        follow(&self.connection, |event| {
+            if let PeerEvent::DataChannel(channel) = event {
+                self.report(&channel);
+                tokio::spawn(Arc::clone(self).serve(channel, Arc::clone(&turn)));
             }
-        }
+        })
+        .await;
         self.stage.end();
     }
 
@@ -221,6 +224,48 @@ impl Session {
         echo(&channel, &turn).await;
         channel.close();
         lock(&self.channels).open -= 1;
+    }
+}
+
+/// Our description, with all candidates if they are found soon.
+pub(super) async fn described(connection: &PeerConnection) -> Result<String, Error> {
+    if tokio::time::timeout(GATHERING, connection.gathering_complete()).await.is_err() {
+        debug!("some server takes its time: the answer goes without its candidates");
+    }
+    Ok(connection.local_description().await?.ok_or(Error::Closed)?.sdp)
+}
+
+/// Lives until the connection ends, and ends it if nobody is there (any more).
+pub(super) async fn follow(connection: &PeerConnection, mut take: impl FnMut(PeerEvent)) {
+    let connected = tokio::time::timeout(CONNECT_DEADLINE, connection.connected()).await;
+    if !matches!(connected, Ok(Ok(()))) {
+        debug!("the client did not connect");
+        connection.close().await;
+    }
+    let mut deadline = None;
+    loop {
+        let waiting = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            event = connection.next_event() => match event {
+                Some(PeerEvent::ConnectionState(state)) => {
+                    let has_failed = state == ConnectionState::Failed;
+                    deadline = has_failed.then(|| Instant::now() + RESTART_DEADLINE);
+                }
+                Some(PeerEvent::Closed(reason)) => debug!(%reason, "closed"),
+                Some(event) => take(event),
+                None => return,
+            },
+            () = waiting => {
+                debug!("the client has not come back");
+                deadline = None;
+                connection.close().await;
+            }
+        }
     }
 }
 

@@ -30,7 +30,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch};
 use peer::media::MediaKind;
-use peer::{ConnectionState, Error, PeerConnection, PeerEvent, SessionDescription, Transceiver};
+use peer::{Error, PeerConnection, SessionDescription, Transceiver};
 use sdp::Direction;
 use tokio::sync::OwnedSemaphorePermit;
 use tower_http::cors::{Any, CorsLayer};
@@ -39,7 +39,7 @@ use tracing::debug;
 use super::hub::{Hub, Publication, Watching};
 use super::request::{Refusal, SDP, SDP_FRAGMENT, text};
 use super::restart;
-use super::sessions::{CONNECT_DEADLINE, Sessions};
+use super::sessions::{Sessions, described, follow};
 use super::token::Token;
 use super::trickle::add_candidates;
 
@@ -230,20 +230,7 @@ impl Broadcast {
 impl Client {
     /// Lives until the connection ends.
     async fn run(&self) {
-        let connected = tokio::time::timeout(CONNECT_DEADLINE, self.connection.connected()).await;
-        if !matches!(connected, Ok(Ok(()))) {
-            debug!("the client did not connect");
-            self.connection.close().await;
-        }
-        while let Some(event) = self.connection.next_event().await {
-            match event {
-                PeerEvent::ConnectionState(ConnectionState::Failed) => {
-                    self.connection.close().await;
-                }
-                PeerEvent::Closed(reason) => debug!(%reason, "closed"),
-                _ => {}
-            }
-        }
+        follow(&self.connection, |_| {}).await;
         lock(&self.role).take();
     }
 }
@@ -251,7 +238,7 @@ impl Client {
 async fn answer(connection: &PeerConnection) -> Result<String, Error> {
     let answer = connection.create_answer().await?;
     connection.set_local_description(answer).await?;
-    Ok(connection.local_description().await?.ok_or(Error::Closed)?.sdp)
+    described(connection).await
 }
 
 async fn begin(

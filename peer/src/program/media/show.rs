@@ -15,7 +15,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use peer::media::{MediaKind, TransceiverInit};
-use peer::{PeerConnection, PeerEvent, Transceiver};
+use peer::{CloseReason, PeerConnection, Transceiver};
 use sdp::Direction;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -26,6 +26,7 @@ use super::recorder::{Recorder, Scribe, SessionRecorder};
 use super::stage;
 use crate::program::cli::CallArgs;
 use crate::program::failure::{Explain, Failure};
+use crate::program::keeper::End;
 use crate::program::signalling::Role;
 
 /// How long to wait at the end for what is still on its way back.
@@ -105,7 +106,7 @@ impl Show {
     }
 
     /// Plays, on a connection that is there; completes when all is over.
-    pub(crate) async fn run(&self, connection: &PeerConnection) -> Result<(), Failure> {
+    pub(crate) async fn run(&self, end: End) -> Result<(), Failure> {
         let start = Instant::now();
         let plays = self
             .sending
@@ -123,7 +124,7 @@ impl Show {
         };
         tokio::select! {
             outcome = playing => outcome,
-            outcome = over(connection) => match outcome {
+            outcome = over(end) => match outcome {
                 // Who only listens has heard everything.
                 Ok(()) if self.is_endless() => Ok(()),
                 Ok(()) => Err(Failure::new("the peer ended the call before the file was played")),
@@ -153,14 +154,9 @@ impl Show {
 }
 
 /// Completes when the connection is over.
-async fn over(connection: &PeerConnection) -> Result<(), Failure> {
-    while let Some(event) = connection.next_event().await {
-        if let PeerEvent::Closed(reason) = event {
-            return match reason {
-                peer::CloseReason::Remote => Ok(()),
-                reason => Err(Failure::new(format!("the connection failed: {reason}"))),
-            };
-        }
+async fn over(mut end: End) -> Result<(), Failure> {
+    match end.reason().await {
+        None | Some(CloseReason::Remote) => Ok(()),
+        Some(reason) => Err(Failure::new(format!("the connection failed: {reason}"))),
     }
-    Ok(())
 }
