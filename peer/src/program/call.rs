@@ -36,7 +36,7 @@ pub(crate) async fn call(arguments: CallArgs) -> Result<(), Failure> {
     let label = arguments.channel.as_deref().unwrap_or(default);
 
     let config = arguments.ice.config(false)?;
-    let options = arguments.ice.endpoint(0);
+    let options = arguments.ice.endpoint(0, None);
     let endpoint = Endpoint::with_options(options).await;
     let endpoint = endpoint.map_err(|error| cannot_begin(&arguments.ice, 0, &error))?;
     let connection = endpoint.connection(config).explain(|| "cannot start a connection".into())?;

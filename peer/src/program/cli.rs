@@ -99,6 +99,11 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) ice: IceArgs,
 
+    /// Take calls on this TCP port too, from networks that let no UDP out (RFC 6544); 0 takes any free
+    /// one
+    #[arg(long, value_name = "PORT", help_heading = "The way to the peer")]
+    pub(crate) tcp_port: Option<u16>,
+
     /// Do only the smaller half of ICE, which is enough for a machine with public addresses
     #[arg(long, conflicts_with = "relay_only", help_heading = "The way to the peer")]
     pub(crate) ice_lite: bool,

@@ -122,9 +122,9 @@ impl IceArgs {
         Ok(self.turn.iter().enumerate().filter_map(relay).collect())
     }
 
-    /// What the endpoint is to be like, on this UDP port.
-    pub(super) fn endpoint(&self, port: u16) -> EndpointOptions {
-        EndpointOptions { port, tls_authorities: self.turn_ca.clone() }
+    /// What the endpoint is to be like, on these ports.
+    pub(super) fn endpoint(&self, port: u16, tcp_port: Option<u16>) -> EndpointOptions {
+        EndpointOptions { port, tcp_port, tls_authorities: self.turn_ca.clone() }
     }
 
     /// The file of `--turn-ca`, for messages.

@@ -37,9 +37,10 @@ pub(crate) async fn serve(arguments: ServeArgs) -> Result<(), Failure> {
     let studio = Studio::new(files, recorder);
     let listeners = listen(arguments.listen).await?;
     let config = arguments.ice.config(arguments.ice_lite)?;
-    let endpoint = Endpoint::with_options(arguments.ice.endpoint(arguments.udp_port))
-        .await
-        .map_err(|error| cannot_begin(&arguments.ice, arguments.udp_port, &error))?;
+    let endpoint =
+        Endpoint::with_options(arguments.ice.endpoint(arguments.udp_port, arguments.tcp_port))
+            .await
+            .map_err(|error| cannot_begin(&arguments.ice, arguments.udp_port, &error))?;
     let first =
         listeners.first().ok_or_else(|| Failure::new("there is no address to listen on"))?;
     let address = first.local_addr().explain(|| "cannot listen".into())?;
