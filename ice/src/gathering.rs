@@ -61,6 +61,8 @@ use crate::pacer::{Pacer, Urgency};
 /// How long gathering waits for a server: the request goes out four times. To wait for the end of the
 /// transaction, 39.5 s, would hold up peers that wait for all candidates.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The time from one refresh to the next: hundreds of connections may fall silent together.
+const BETWEEN_REFRESHES: Duration = Duration::from_secs(1);
 
 /// Sockets: more than a machine has addresses worth telling.
 const MAX_BASES: usize = 32;
@@ -88,6 +90,7 @@ pub struct Gatherer {
     allocations: Vec<Allocation>,
     pacer: Pacer,
     news: News,
+    refreshable_at: Option<Instant>,
     is_closed: bool,
 }
 
@@ -103,6 +106,7 @@ impl Gatherer {
             allocations: Vec::new(),
             pacer: Pacer::new(plan::TA),
             news: News::default(),
+            refreshable_at: None,
             is_closed: false,
         }
     }
@@ -154,6 +158,10 @@ impl Gatherer {
     /// has given us another address, or a server that has forgotten us. What is known stays until an
     /// answer tells otherwise.
     pub fn refresh(&mut self, now: Instant) {
+        if self.refreshable_at.is_some_and(|at| now < at) {
+            return;
+        }
+        self.refreshable_at = Some(now + BETWEEN_REFRESHES);
         self.queries.iter_mut().for_each(Query::ask_again);
         for client in self.allocations.iter_mut().filter_map(Allocation::client) {
             client.refresh(now);

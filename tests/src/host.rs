@@ -250,6 +250,8 @@ impl Endpoint for Host {
     fn poll_transmit(&mut self, now: Instant) -> Option<Datagram> {
         loop {
             self.pump(now);
+            let is_used = |it: &Stream| self.gatherer.uses_stream(it.transport, it.remote);
+            self.streams.retain(is_used);
             while let Some(message) = self.gatherer.poll_transmit(now) {
                 if let Some(datagram) = self.carry(message) {
                     return Some(datagram);

@@ -1,6 +1,7 @@
 //! Gathering against servers that are a few lines here.
 
 mod reflexive;
+mod relayed;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -100,6 +100,8 @@ enum Order {
     Relay(Burst),
     /// Let a peer's packets in.
     Permit { relayed: SocketAddr, peer: IpAddr },
+    /// Ask the servers whether all is as it was.
+    Refresh,
     /// Give everything back.
     Close,
 }
@@ -190,6 +192,13 @@ impl Relay {
         } else if self.orders.try_send(Order::Relay(burst)).is_err() {
             self.level.fall(octets);
             debug!(datagrams, octets, "the relay does not keep up: datagrams lost");
+        }
+    }
+
+    /// Has the servers asked whether all is as it was.
+    fn refresh(&self) {
+        if self.orders.try_send(Order::Refresh).is_err() {
+            debug!("the relay does not keep up: servers not asked");
         }
     }
 

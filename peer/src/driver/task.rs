@@ -294,11 +294,27 @@ impl Task {
         }
     }
 
+    /// Wishes for new paths. What servers told of us may be the reason why the old ones fail.
+    pub(crate) fn restart_ice(&mut self, now: Instant) {
+        self.connection.restart_ice(now);
+        self.refresh_gathering();
+    }
+
+    fn refresh_gathering(&self) {
+        if let Some(gathering) = &self.gathering {
+            gathering.refresh();
+        }
+    }
+
     fn handle_event(&mut self, now: Instant, event: Event) {
         match event {
             Event::ConnectionStateChange(state) => {
                 if state == ConnectionState::Connected {
                     self.registration.peer_is_authenticated();
+                }
+                // Perhaps a NAT or a relay has forgotten us.
+                if state == ConnectionState::Disconnected {
+                    self.refresh_gathering();
                 }
                 self.shared.state().send_replace(state);
                 self.shared.push_event(PeerEvent::ConnectionState(state));

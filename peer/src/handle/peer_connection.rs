@@ -159,7 +159,7 @@ impl PeerConnection {
     ///
     /// [`Error::Closed`].
     pub async fn restart_ice(&self) -> Result<(), Error> {
-        self.request(|task, now| task.connection.restart_ice(now)).await
+        self.request(|task, now| task.restart_ice(now)).await
     }
 
     /// Opens a data channel. The first one has to be opened before the offer is made.

@@ -76,6 +76,11 @@ impl Subscription {
         self.relay.send(burst);
     }
 
+    /// Asks the servers whether all is as it was: the peer is silent, or the path is to change.
+    pub(in super::super) fn refresh(&self) {
+        self.relay.refresh();
+    }
+
     /// Lets a peer's packets in, at a relayed address.
     pub(in super::super) fn permit(&self, relayed: SocketAddr, peer: IpAddr) {
         self.relay.permit(relayed, peer);

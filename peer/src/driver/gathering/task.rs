@@ -243,6 +243,7 @@ impl Task {
                 }
             }
             Order::Permit { relayed, peer } => self.gatherer.permit(now, relayed, peer),
+            Order::Refresh => self.gatherer.refresh(now),
             Order::Close => self.close(now),
         }
     }
