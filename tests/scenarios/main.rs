@@ -14,6 +14,7 @@ mod channel;
 mod dtls;
 mod ice;
 mod media;
+mod nat;
 mod network;
 mod peer;
 mod relay;

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 use sctp::channel::DataChannels;
+use stun::behaviour::{self, Discovery};
 
 use super::{Datagram, Endpoint};
 
@@ -36,6 +37,21 @@ impl Endpoint for stun::ClientTransaction {
 
     fn poll_transmit(&mut self, now: Instant) -> Option<Datagram> {
         self.poll_transmit(now).map(Datagram::without_addresses)
+    }
+}
+
+impl Endpoint for Discovery {
+    one_shape!(behaviour::Event);
+
+    fn handle_datagram(&mut self, now: Instant, datagram: Datagram) -> Result<(), Box<dyn Error>> {
+        let Datagram { source, destination, payload, .. } = &datagram;
+        let datagram = behaviour::Datagram { local: *destination, remote: *source, payload };
+        Ok(self.handle_datagram(now, datagram)?)
+    }
+
+    fn poll_transmit(&mut self, now: Instant) -> Option<Datagram> {
+        let behaviour::Transmit { local, remote, payload } = self.poll_transmit(now)?;
+        Some(Datagram::udp(local, remote, payload))
     }
 }
 

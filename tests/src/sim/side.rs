@@ -28,6 +28,11 @@ impl<E: Endpoint> Side<E> {
         Self { endpoint, events, sent: 0, sent_octets: 0, accepted: 0, refused: 0, longest: 0 }
     }
 
+    /// The endpoint alone.
+    pub fn into_inner(self) -> E {
+        self.endpoint
+    }
+
     pub(super) fn count(&mut self, datagram: &Datagram) {
         self.sent += 1;
         self.sent_octets += datagram.payload.len();
