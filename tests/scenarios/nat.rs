@@ -188,6 +188,26 @@ fn the_matrix_with_turn_has_no_holes() {
     assert_matrix(WITH_TURN, "TURN");
 }
 
+/// The rule knows more NATs than the matrix has.
+#[test]
+fn every_two_nats_let_meet_whom_the_rule_says() {
+    let public = Site::named("public").unwrap();
+    let mut sites = vec![Site { ..*public }];
+    for mapping in Dependence::ALL {
+        for filtering in Dependence::ALL {
+            let nat = Some(tests::matrix::Nat { mapping, filtering, hairpin: false });
+            sites.push(Site { nat, ipv6: false, ..*public });
+        }
+    }
+    for (row, one) in sites.iter().enumerate() {
+        for other in sites.iter().take(row + 1) {
+            let way = meet(one, other, STUN_ALONE, 1);
+            let expected = Way::expected(one, other, STUN_ALONE);
+            assert_eq!(way, expected, "{:?} and {:?}", one.nat, other.nat);
+        }
+    }
+}
+
 #[test]
 fn two_behind_one_nat_meet_by_its_hairpin() {
     for twins in &TWINS {
