@@ -57,9 +57,12 @@ fn client_config(transport: ServerTransport) -> Config {
 
 /// Something under way.
 enum Packet {
-    ToServer(usize, Bytes),
-    ToClient(usize, Bytes),
-    ToRelay { relayed: SocketAddr, from: SocketAddr, payload: Bytes },
+    /// From a client to the server.
+    Upstream(usize, Bytes),
+    /// From the server to a client.
+    Downstream(usize, Bytes),
+    /// From somebody outside to a relayed address.
+    Outside { relayed: SocketAddr, from: SocketAddr, payload: Bytes },
 }
 
 /// A client, its address, and the two ends of its stream if it has one.
@@ -177,9 +180,9 @@ impl World {
     }
 
     /// A packet from outside to a relayed address.
-    fn from_outside(&mut self, from: SocketAddr, relayed: SocketAddr, payload: &'static [u8]) {
+    fn knock(&mut self, from: SocketAddr, relayed: SocketAddr, payload: &'static [u8]) {
         let payload = Bytes::from_static(payload);
-        self.launch(Packet::ToRelay { relayed, from, payload }, false);
+        self.launch(Packet::Outside { relayed, from, payload }, false);
     }
 
     /// Puts a packet on its way, if it is not lost.
@@ -209,9 +212,9 @@ impl World {
             while let Some(octets) = self.hosts[index].client.poll_transmit(self.now) {
                 self.note(&octets);
                 if is_stream {
-                    self.launch_stream(&octets, |piece| Packet::ToServer(index, piece));
+                    self.launch_stream(&octets, |piece| Packet::Upstream(index, piece));
                 } else {
-                    self.launch(Packet::ToServer(index, octets), false);
+                    self.launch(Packet::Upstream(index, octets), false);
                 }
             }
         }
@@ -230,13 +233,13 @@ impl World {
                     let of_client = |host: &Host| host.five_tuple == client;
                     let index = self.hosts.iter().rposition(of_client).unwrap();
                     if client.transport.is_stream() {
-                        self.launch_stream(&payload, |piece| Packet::ToClient(index, piece));
+                        self.launch_stream(&payload, |piece| Packet::Downstream(index, piece));
                     } else {
-                        self.launch(Packet::ToClient(index, payload), false);
+                        self.launch(Packet::Downstream(index, payload), false);
                     }
                 }
                 Outgoing::ToPeer { relayed, peer, payload } if self.open.contains(&peer) => {
-                    self.launch(Packet::ToRelay { relayed: peer, from: relayed, payload }, false);
+                    self.launch(Packet::Outside { relayed: peer, from: relayed, payload }, false);
                 }
                 Outgoing::ToPeer { relayed, peer, payload } => {
                     self.outside.push((peer, relayed, payload));
@@ -260,8 +263,8 @@ impl World {
     fn deliver(&mut self, packet: Packet) {
         let now = self.now;
         match packet {
-            Packet::ToServer(..) | Packet::ToRelay { .. } if !self.server_is_up => {}
-            Packet::ToServer(index, octets) => {
+            Packet::Upstream(..) | Packet::Outside { .. } if !self.server_is_up => {}
+            Packet::Upstream(index, octets) => {
                 let host = &mut self.hosts[index];
                 let client = host.five_tuple;
                 if client.transport.is_stream() {
@@ -275,7 +278,7 @@ impl World {
                     let _ = self.server.handle_datagram(now, from);
                 }
             }
-            Packet::ToClient(index, octets) => {
+            Packet::Downstream(index, octets) => {
                 let host = &mut self.hosts[index];
                 if host.five_tuple.transport.is_stream() {
                     host.at_client.push(&octets);
@@ -286,7 +289,7 @@ impl World {
                     let _ = host.client.handle_datagram(now, &octets);
                 }
             }
-            Packet::ToRelay { relayed, from, payload } => {
+            Packet::Outside { relayed, from, payload } => {
                 let _ = self.server.handle_relayed(now, relayed, from, &payload);
             }
         }
@@ -324,7 +327,7 @@ impl World {
         let (mut there, mut here) = (0, 0);
         while self.now < end {
             let _ = self.send(0, peer(), b"to the peer");
-            self.from_outside(peer(), relayed, b"from the peer");
+            self.knock(peer(), relayed, b"from the peer");
             self.run(seconds(5));
             there += std::mem::take(&mut self.outside).len();
             here += self.received(0).len();
@@ -340,13 +343,13 @@ impl World {
 #[test]
 fn allocation_permission_channel_and_packets_both_ways() {
     let (mut world, relayed) = World::with_allocation(1, GOOD, client_config(ServerTransport::Udp));
-    world.from_outside(peer(), relayed, b"a stranger's");
+    world.knock(peer(), relayed, b"a stranger's");
     world.run(seconds(1));
     assert_eq!(world.received(0), []);
     world.send(0, peer(), b"one").unwrap();
     world.run(seconds(1));
     world.send(0, peer(), b"two").unwrap();
-    world.from_outside(peer(), relayed, b"three");
+    world.knock(peer(), relayed, b"three");
     world.run(seconds(1));
     let arrived: Vec<_> =
         world.outside.iter().map(|(to, from, data)| (*to, *from, &data[..])).collect();
@@ -403,7 +406,7 @@ fn over_a_stream_cut_anywhere() {
             for length in 0..40 {
                 world.send(0, peer(), &vec![1; length]).unwrap();
                 world.run(Duration::from_millis(200));
-                world.from_outside(peer(), relayed, &[2; 40][length..]);
+                world.knock(peer(), relayed, &[2; 40][length..]);
             }
             world.run(seconds(1));
             let lengths: Vec<_> = world.outside.iter().map(|(_, _, data)| data.len()).collect();

@@ -72,7 +72,7 @@ fn packets_of_peers_come_both_ways() {
     script.hand(&data_indication(peer(1), b"in an indication")).unwrap();
     let padded = ChannelData { channel, data: Bytes::from_static(b"x") }.encode_padded();
     script.hand(&padded).unwrap();
-    let texts: Vec<_> = script.received().into_iter().map(|(from, data)| (from, data)).collect();
+    let texts: Vec<_> = script.received().into_iter().collect();
     assert_eq!(
         texts,
         [
