@@ -31,6 +31,7 @@ macro_rules! every_layer {
     ($seed:ident, $same:ident) => {{
         let link = Link::default().delay(20).jitter(30).loss(0.1).duplication(0.1);
         $same("stun", $seed, || stun::pair($seed, &link));
+        $same("turn", $seed, || stun::turn_pair($seed, &link));
         $same("ice", $seed, || ice::pair($seed, &link));
         $same("dtls", $seed, || dtls::pair($seed, &link));
         $same("sctp", $seed, || sctp::pair($seed, &link));

@@ -55,6 +55,18 @@ impl Endpoint for Discovery {
     }
 }
 
+impl Endpoint for stun::turn::Client {
+    one_shape!(stun::turn::Event);
+
+    fn handle_datagram(&mut self, now: Instant, datagram: Datagram) -> Result<(), Box<dyn Error>> {
+        Ok(self.handle_datagram(now, &datagram.payload)?)
+    }
+
+    fn poll_transmit(&mut self, now: Instant) -> Option<Datagram> {
+        self.poll_transmit(now).map(Datagram::without_addresses)
+    }
+}
+
 impl Endpoint for ice::Agent {
     one_shape!(ice::Event);
 
