@@ -23,9 +23,9 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
-/// The port of `stun:` and `turn:` (RFC 8489 §8.1, RFC 8656 §3.1).
+/// The port of `stun:` and `turn:` where none is given.
 const PORT: u16 = 3478;
-/// The port of `stuns:` and `turns:`.
+/// The port of `stuns:` and `turns:` where none is given.
 const TLS_PORT: u16 = 5349;
 
 /// Octets of the longest name there can be in the DNS (RFC 1035 §2.3.4).

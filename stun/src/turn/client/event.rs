@@ -38,7 +38,8 @@ pub enum CloseReason {
     #[error("closed")]
     Requested,
     /// The server said no: 401 for a wrong user name or password, 486 when the user has as many
-    /// allocations as he may, 508 when the server has no address left.
+    /// allocations as he may, 508 when the server has no address left. After the last two wait a
+    /// minute at least before another attempt (RFC 8656 §7.4).
     #[error("the server refused: {0}")]
     Refused(ErrorCode),
     /// The server did not answer.
