@@ -1,4 +1,5 @@
-//! STUN (RFC 8489): messages, attributes, integrity, and client transactions.
+//! STUN (RFC 8489): messages, attributes, integrity, and client transactions; TURN (RFC 8656), client
+//! and server; discovery of what a NAT does (RFC 5780).
 //!
 //! ```text
 //!  octets ──► wire: Message::parse ──► Message ──► verify(Key) ──► ice

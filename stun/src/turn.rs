@@ -1,6 +1,12 @@
 //! TURN: an address borrowed from a server that relays (RFC 8656).
 //!
-//! Book: "Relay".
+//! ```text
+//!   application ─► Client ─► [Deframer] ─ one address, one transport ─ [Deframer] ─► Server ─► peers
+//!                  one allocation            UDP, TCP or TLS                 relayed addresses
+//! ```
+//!
+//! Both ends without sockets. What they say on the wire is in [`wire`](crate::wire); how a user is
+//! proven, in `credentials`. Book: "Relay".
 
 mod client;
 mod deframer;
