@@ -33,20 +33,23 @@ fn with_suffix(suffix: &str, other: Option<&str>) -> Vec<Capture> {
     captures
 }
 
-/// A capture in which one end is the `peer` program of this workspace.
-const OURS: &str = "firefox-peer-watch";
+/// The captures in which an end is the `peer` program of this workspace.
+const OURS: [&str; 3] = [WATCH, "peer-coturn-relay", "caller-server-restart"];
+
+/// The one with media.
+const WATCH: &str = "firefox-peer-watch";
 
 /// The captures of UDP between browsers: STUN, DTLS, SRTP.
 pub(crate) fn udp() -> Vec<Capture> {
     let mut captures = with_suffix(".pcap", Some(".sctp.pcap"));
-    captures.retain(|capture| capture.name != OURS);
+    captures.retain(|capture| !OURS.contains(&capture.name.as_str()));
     captures
 }
 
 /// Firefox, watching what the `peer` program shows.
 pub(crate) fn ours() -> Capture {
-    let datagrams = capture::read(&folder().join(format!("{OURS}.pcap"))).unwrap();
-    Capture { name: OURS.to_owned(), datagrams }
+    let datagrams = capture::read(&folder().join(format!("{WATCH}.pcap"))).unwrap();
+    Capture { name: WATCH.to_owned(), datagrams }
 }
 
 /// The captures of decrypted SCTP.

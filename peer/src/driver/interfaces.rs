@@ -41,7 +41,9 @@ pub(crate) fn local_addresses(ipv6: bool) -> Vec<IpAddr> {
         debug!(%error, "the interfaces cannot be listed, using loopback alone");
         Vec::new()
     });
-    choose(found.into_iter().map(|interface| interface.ip()), ipv6)
+    // The addresses of a cable that is pulled stay where they are.
+    let connected = found.into_iter().filter(if_addrs::Interface::is_oper_up);
+    choose(connected.map(|interface| interface.ip()), ipv6)
 }
 
 fn choose(found: impl Iterator<Item = IpAddr>, ipv6: bool) -> Vec<IpAddr> {
