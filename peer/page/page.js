@@ -42,7 +42,7 @@ async function open() {
   fail('');
   reset();
   controls();
-  mine.addEventListener('state', () => connection === mine && show(mine.state));
+  mine.addEventListener('state', () => connection === mine && changed(mine));
   mine.addEventListener('closed', () => connection === mine && ended());
   mine.addEventListener('track', ({ track }) => connection === mine && screen.show(track));
   show('connecting');
@@ -78,6 +78,12 @@ function ended() {
   capture.set({});
   screen.clear();
   controls();
+}
+
+/** A restart may have led to another path. */
+function changed(mine) {
+  show(mine.state);
+  if (mine.state === 'connected') showPeerPair(mine);
 }
 
 /** What matters here is the channel: the connection is ready a moment before it. */
@@ -197,7 +203,8 @@ async function refresh() {
 /** A browser hides its own address from the page; the peer sees where packets come from. */
 async function showPeerPair(mine) {
   const pair = (await mine.describe())?.statistics?.selectedCandidatePair;
-  if (pair && connection === mine) $('peer-pair').textContent = `${pair.local} ↔ ${pair.remote}`;
+  if (!pair || connection !== mine) return;
+  $('peer-pair').textContent = `${pair.local} (${pair.localCandidateType}) ↔ ${pair.remote} (${pair.remoteCandidateType})`;
 }
 
 // Chat

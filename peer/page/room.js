@@ -2,6 +2,7 @@
 // signalling.js finds the other one, negotiation.js agrees with it, capture.js has the camera, transfer.js moves files.
 
 import { Capture, buttons } from '/capture.js';
+import { configuration } from '/ice.js';
 import { Negotiation } from '/negotiation.js';
 import { Signalling } from '/signalling.js';
 import { MediaTable, connectionNumbers, encryption, endpoint } from '/statistics.js';
@@ -9,6 +10,8 @@ import { MAX_FILE, offerFile, takeFile } from '/transfer.js';
 import { $, NOTHING, Screen, fail, files, line, milliseconds, octets } from '/view.js';
 
 const REFRESH = 500; // ms between looks at the statistics
+const GRACE = 1000; // ms that the other one may be silent before another path is looked for
+const PAUSE = 5000; // ms between two attempts to find one
 
 const room = decodeURIComponent(location.pathname.split('/').at(-1));
 const capture = new Capture();
@@ -22,6 +25,8 @@ let chat = null;
 let senders = {}; // by kind
 let transfer = null; // AbortController of the file on its way
 let timer = 0;
+let servers = {}; // for RTCPeerConnection
+let restart = 0; // the timer of the next attempt to find another path
 
 document.title = `peer: room ${room}`;
 $('room-name').textContent = room;
@@ -45,7 +50,8 @@ function join() {
   show('connecting');
   $('join').hidden = true;
   $('leave').hidden = false;
-  mine.open();
+  // Before the other one can be met.
+  configuration().then(found => { servers = found; if (signalling === mine) mine.open(); });
 }
 
 function leave(state) {
@@ -66,7 +72,7 @@ addEventListener('pagehide', () => leave('closed'));
 
 function meet({ polite }) {
   part();
-  const mine = pc = new RTCPeerConnection();
+  const mine = pc = new RTCPeerConnection(servers);
   negotiation = new Negotiation(mine, polite, signal => pc === mine && signalling.send(signal), trouble);
   mine.ontrack = ({ track, streams: [stream] }) => {
     screen.show(track);
@@ -75,9 +81,9 @@ function meet({ polite }) {
   };
   mine.onconnectionstatechange = () => {
     if (pc !== mine) return;
-    if (mine.connectionState === 'failed') mine.restartIce();
     state();
   };
+  mine.oniceconnectionstatechange = () => pc === mine && path(mine);
   mine.ondatachannel = ({ channel }) => {
     channel.binaryType = 'arraybuffer';
     if (channel.label === 'chat' && !chat) talk(channel);
@@ -94,6 +100,7 @@ function meet({ polite }) {
 
 function part() {
   clearInterval(timer);
+  clearTimeout(restart);
   transfer?.abort();
   pc?.close();
   pc = negotiation = chat = null;
@@ -102,6 +109,19 @@ function part() {
   table.clear();
   for (const id of ['pair', 'encryption', 'stat-rtt', 'stat-sent', 'stat-received']) $(id).textContent = NOTHING;
   controls();
+}
+
+/** A lost path is replaced: ICE restarts, and channels and tracks go on over another one. */
+function path(mine) {
+  clearTimeout(restart);
+  const lost = { disconnected: GRACE, failed: 0 }[mine.iceConnectionState];
+  if (lost === undefined) return;
+  const again = () => {
+    if (pc !== mine) return;
+    mine.restartIce(); // the negotiation follows by itself
+    restart = setTimeout(again, PAUSE);
+  };
+  restart = setTimeout(again, lost);
 }
 
 function trouble(error) {

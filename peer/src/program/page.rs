@@ -38,6 +38,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/room.js", JAVASCRIPT, include_str!("../../page/room.js")),
     ("/live.js", JAVASCRIPT, include_str!("../../page/live.js")),
     ("/connection.js", JAVASCRIPT, include_str!("../../page/connection.js")),
+    ("/ice.js", JAVASCRIPT, include_str!("../../page/ice.js")),
     ("/negotiation.js", JAVASCRIPT, include_str!("../../page/negotiation.js")),
     ("/signalling.js", JAVASCRIPT, include_str!("../../page/signalling.js")),
     ("/capture.js", JAVASCRIPT, include_str!("../../page/capture.js")),
