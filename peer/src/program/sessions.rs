@@ -5,8 +5,8 @@
 //!                   │            ├ task: events; one echo task for each channel
 //!                   │            └ stage: sound and pictures
 //!                   └ table by id ── removed when the connection ends, for whatever reason:
-//!                                    DELETE, closed by the client, consent lost (RFC 7675)
-//!                                    and no ICE restart since, or never connected
+//!                                    DELETE, closed by the client, never connected, or consent
+//!                                    lost (RFC 7675): 30 s in which an ICE restart may save it
 //! ```
 //!
 //! Book: "Thirty seconds of a call".
@@ -21,7 +21,6 @@ use peer::{
 };
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
 use tracing::{debug, info};
 
 use super::echo::echo;
@@ -31,9 +30,6 @@ use super::media::stage::{Stage, Studio};
 /// How long a session may take to connect: what is half-open after that is freed, so that offers
 /// alone cannot fill the table for long.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(25);
-
-/// How long a client that lost its path may take to come back by another one, with an ICE restart.
-const RESTART_DEADLINE: Duration = Duration::from_secs(30);
 
 /// How long an answer waits for candidates: there is no way to tell the client any later.
 const GATHERING: Duration = Duration::from_secs(3);
@@ -242,29 +238,11 @@ pub(super) async fn follow(connection: &PeerConnection, mut take: impl FnMut(Pee
         debug!("the client did not connect");
         connection.close().await;
     }
-    let mut deadline = None;
-    loop {
-        let waiting = async {
-            match deadline {
-                Some(deadline) => tokio::time::sleep_until(deadline).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            event = connection.next_event() => match event {
-                Some(PeerEvent::ConnectionState(state)) => {
-                    let has_failed = state == ConnectionState::Failed;
-                    deadline = has_failed.then(|| Instant::now() + RESTART_DEADLINE);
-                }
-                Some(PeerEvent::Closed(reason)) => debug!(%reason, "closed"),
-                Some(event) => take(event),
-                None => return,
-            },
-            () = waiting => {
-                debug!("the client has not come back");
-                deadline = None;
-                connection.close().await;
-            }
+    while let Some(event) = connection.next_event().await {
+        match event {
+            PeerEvent::ConnectionState(ConnectionState::Failed) => connection.close().await,
+            PeerEvent::Closed(reason) => debug!(%reason, "closed"),
+            event => take(event),
         }
     }
 }
