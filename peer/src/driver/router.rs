@@ -25,7 +25,7 @@
 //! Book: "The pump".
 
 use std::cell::LazyCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::BytesMut;
@@ -49,6 +49,10 @@ const MAX_QUEUED_FROM_SERVERS: usize = 1 << 20;
 /// The most paths of one connection. A checklist has at most 100 pairs (RFC 8445 §6.1.2.5), and
 /// some more addresses are learnt from checks and forgotten.
 const MAX_PATHS: usize = 256;
+
+/// The most paths to servers of one gathering: what its limits allow at once, twice. Redirects and
+/// addresses that change make new ones for ever; then the oldest is forgotten, until it is used again.
+const MAX_SERVER_PATHS: usize = 256;
 
 /// The lanes of one path to a server: one, unless the application uses the server in several sets.
 /// Transaction ids tell those apart.
@@ -120,7 +124,7 @@ impl Router {
     /// A gathering's place in the table, and the end of its lane.
     pub(crate) fn register_gathering(&self) -> Servers {
         let (lane, inbox) = Lane::new(self.lock().next_id(), MAX_QUEUED_FROM_SERVERS);
-        Servers { router: self.clone(), lane, inbox, paths: Vec::new() }
+        Servers { router: self.clone(), lane, inbox, paths: VecDeque::new() }
     }
 
     // ANCHOR: route
@@ -279,8 +283,8 @@ pub(crate) struct Servers {
     router: Router,
     lane: Lane,
     inbox: Inbox,
-    /// As bounded as our addresses and the servers are.
-    paths: Vec<Path>,
+    /// In the order of their first use.
+    paths: VecDeque<Path>,
 }
 
 impl Servers {
@@ -296,10 +300,17 @@ impl Servers {
 
     /// Adds a path to a server that is about to be asked.
     pub(crate) fn add_path(&mut self, path: Path) {
-        if !self.paths.contains(&path) {
-            self.paths.push(path);
-            self.router.lock().servers.entry(path).or_default().push(self.lane.clone());
+        if self.paths.contains(&path) {
+            return;
         }
+        let mut tables = self.router.lock();
+        if self.paths.len() == MAX_SERVER_PATHS
+            && let Some(oldest) = self.paths.pop_front()
+        {
+            tables.forget_server(&oldest, self.lane.id);
+        }
+        self.paths.push_back(path);
+        tables.servers.entry(path).or_default().push(self.lane.clone());
     }
 }
 

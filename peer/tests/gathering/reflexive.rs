@@ -22,9 +22,9 @@ impl Drop for StunServer {
 }
 
 impl StunServer {
-    pub(crate) async fn start(mapped: &str, garbage: usize) -> StunServer {
+    pub(crate) async fn start(at: &str, mapped: &str, garbage: usize) -> StunServer {
         let mapped: SocketAddr = mapped.parse().unwrap();
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let socket = UdpSocket::bind((at, 0)).await.unwrap();
         let url = format!("stun:{}", socket.local_addr().unwrap()).parse().unwrap();
         let answer = async move {
             let mut buffer = [0; 2000];
@@ -35,8 +35,7 @@ impl StunServer {
                     let octets = vec![u8::try_from(number % 256).unwrap(); 1 + number % 1200];
                     socket.send_to(&octets, client).await.unwrap();
                 }
-                let response =
-                    Message::success(&request).with(Attribute::XorMappedAddress(mapped.into()));
+                let response = Message::success(&request).with(Attribute::XorMappedAddress(mapped));
                 socket.send_to(&response.encode(None), client).await.unwrap();
             }
         };
@@ -47,7 +46,7 @@ impl StunServer {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reflexive_candidate_is_found() {
-    let stun = StunServer::start("198.51.100.7:4000", 0).await;
+    let stun = StunServer::start("127.0.0.1", "198.51.100.7:4000", 0).await;
     let endpoint = Endpoint::bind(0).await.unwrap();
     let connection = endpoint.connection(gathers(std::slice::from_ref(&stun.server))).unwrap();
     let found = candidates(&connection).await;
@@ -57,8 +56,20 @@ async fn a_reflexive_candidate_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reflexive_candidate_of_ipv6_is_found_where_there_is_ipv6() {
+    let endpoint = Endpoint::bind(0).await.unwrap();
+    if endpoint.local_addresses().iter().all(SocketAddr::is_ipv4) {
+        return;
+    }
+    let stun = StunServer::start("::1", "[2001:db8::7]:4000", 0).await;
+    let connection = endpoint.connection(gathers(std::slice::from_ref(&stun.server))).unwrap();
+    let found = candidates(&connection).await;
+    assert!(found.iter().any(|it| it.contains(" 2001:db8::7 4000 typ srflx")), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_4_garbage_from_a_server_is_dropped() {
-    let stun = StunServer::start("198.51.100.7:4000", 20_000).await;
+    let stun = StunServer::start("127.0.0.1", "198.51.100.7:4000", 20_000).await;
     let endpoint = Endpoint::bind(0).await.unwrap();
     let config = gathers(std::slice::from_ref(&stun.server));
     let ours = endpoint.connection(config).unwrap();

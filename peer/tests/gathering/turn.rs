@@ -31,7 +31,7 @@ enum Input {
     },
     Stream(FiveTuple, mpsc::UnboundedSender<Bytes>),
     StreamEnded(FiveTuple),
-    /// All streams are cut, and new ones are refused.
+    /// All streams are cut.
     Cut,
 }
 
@@ -73,7 +73,6 @@ impl TurnServer {
             relays: HashMap::new(),
             inputs: inputs.clone(),
             count,
-            is_cut: false,
             tasks: JoinSet::new(),
         };
         tasks.spawn(state.run(inbox));
@@ -96,7 +95,7 @@ impl TurnServer {
         self.with_password(transport, PASSWORD)
     }
 
-    /// Cuts all streams for good.
+    /// Cuts all streams; new ones can be opened.
     pub(crate) async fn cut_streams(&self) {
         assert!(self.inputs.send(Input::Cut).await.is_ok());
     }
@@ -146,7 +145,6 @@ struct State {
     relays: HashMap<SocketAddr, Arc<UdpSocket>>,
     inputs: mpsc::Sender<Input>,
     count: watch::Sender<usize>,
-    is_cut: bool,
     /// Those that receive for relayed addresses.
     tasks: JoinSet<()>,
 }
@@ -183,16 +181,14 @@ impl State {
             Input::Relayed { relayed, peer, payload } => {
                 let _ = self.server.handle_relayed(now, relayed, peer, &payload);
             }
-            Input::Stream(client, stream) if !self.is_cut => {
+            Input::Stream(client, stream) => {
                 self.streams.insert(client, stream);
             }
-            Input::Stream(..) => {}
             Input::StreamEnded(client) => {
                 self.streams.remove(&client);
                 self.server.client_gone(now, client);
             }
             Input::Cut => {
-                self.is_cut = true;
                 for (client, _) in self.streams.drain() {
                     self.server.client_gone(now, client);
                 }

@@ -183,3 +183,17 @@ fn row_4_a_flood_into_the_lane_of_the_servers_is_bounded() {
     let octets: usize = waiting.map(|batch| batch.octets()).sum();
     assert!((1..=MAX_QUEUED_FROM_SERVERS).contains(&octets), "{octets}");
 }
+
+#[test]
+fn row_32_redirects_without_end_leave_a_bounded_number_of_paths() {
+    let router = Router::default();
+    let mut servers = router.register_gathering();
+    for port in 1..2000 {
+        servers.add_path(path(&format!("127.0.0.1:{port}")));
+    }
+    assert_eq!(size(&router), (0, MAX_SERVER_PATHS));
+    route(&router, "127.0.0.1:1999", &[0x40; 10], 10);
+    assert!(servers.inbox().try_receive().is_some());
+    drop(servers);
+    assert_eq!(size(&router), (0, 0));
+}
