@@ -45,6 +45,8 @@ pub(crate) struct TurnServer {
     inputs: mpsc::Sender<Input>,
     /// Relayed addresses in use.
     relays: watch::Receiver<usize>,
+    /// Streams that were ever opened.
+    streams: watch::Receiver<usize>,
     _tasks: JoinSet<()>,
 }
 
@@ -57,6 +59,7 @@ impl TurnServer {
         let (acceptor, certificate) = acceptor();
         let (inputs, inbox) = mpsc::channel(1024);
         let (count, relays) = watch::channel(0);
+        let (opened, streams) = watch::channel(0);
         let mut tasks = JoinSet::new();
         let addresses =
             (udp.local_addr().unwrap(), tcp.local_addr().unwrap(), tls.local_addr().unwrap());
@@ -73,11 +76,12 @@ impl TurnServer {
             relays: HashMap::new(),
             inputs: inputs.clone(),
             count,
+            opened,
             tasks: JoinSet::new(),
         };
         tasks.spawn(state.run(inbox));
         let (udp, tcp, tls) = addresses;
-        TurnServer { udp, tcp, tls, certificate, inputs, relays, _tasks: tasks }
+        TurnServer { udp, tcp, tls, certificate, inputs, relays, streams, _tasks: tasks }
     }
 
     /// The server over one transport, for a user with this password.
@@ -103,6 +107,11 @@ impl TurnServer {
     /// Waits until that many relayed addresses are in use.
     pub(crate) async fn relays(&self, expected: usize) {
         self.relays_now().wait_for(|relays| *relays == expected).await.unwrap();
+    }
+
+    /// Waits until that many streams have been opened since the beginning.
+    pub(crate) async fn streams(&self, expected: usize) {
+        self.streams.clone().wait_for(|streams| *streams == expected).await.unwrap();
     }
 
     /// How many relayed addresses are in use.
@@ -145,6 +154,7 @@ struct State {
     relays: HashMap<SocketAddr, Arc<UdpSocket>>,
     inputs: mpsc::Sender<Input>,
     count: watch::Sender<usize>,
+    opened: watch::Sender<usize>,
     /// Those that receive for relayed addresses.
     tasks: JoinSet<()>,
 }
@@ -183,6 +193,7 @@ impl State {
             }
             Input::Stream(client, stream) => {
                 self.streams.insert(client, stream);
+                self.opened.send_modify(|opened| *opened += 1);
             }
             Input::StreamEnded(client) => {
                 self.streams.remove(&client);
