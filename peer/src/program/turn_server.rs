@@ -105,7 +105,7 @@ fn announcement(arguments: &TurnServerArgs, listeners: &Listeners) -> String {
     let Some(at) = reached_at(&udp) else { return "Listening nowhere".into() };
     if arguments.user.is_empty() {
         let stun = uri(Service::Stun, at, ServerTransport::Udp);
-        return format!("Give peers --stun {stun}; without --user nothing is relayed");
+        return format!("Give peers --stun {stun} (without --user nothing is relayed)");
     }
     let mut others = uri(Service::Turn, at, ServerTransport::Tcp);
     if let Some(at) = reached_at(&tls) {

@@ -28,6 +28,8 @@ pub(crate) struct Server {
     stdout: BufReader<std::process::ChildStdout>,
     /// What it said: the address of the page.
     pub(crate) url: String,
+    /// All of that line.
+    pub(crate) line: String,
 }
 
 impl Server {
@@ -36,14 +38,19 @@ impl Server {
     }
 
     pub(crate) fn start_with(command: &mut Command) -> Server {
+        Server::start_saying(command, "http://")
+    }
+
+    /// Starts the program, which must say an address that begins so.
+    pub(crate) fn start_saying(command: &mut Command, scheme: &str) -> Server {
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("starts");
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
-        let url = line.split_whitespace().find(|word| word.starts_with("http://"));
+        let url = line.split_whitespace().find(|word| word.starts_with(scheme));
         let url = url.unwrap_or_else(|| panic!("no address in {line:?}")).to_owned();
-        Server { child, stdout, url }
+        Server { child, stdout, url, line }
     }
 
     pub(crate) fn at(&self, path: &str) -> String {
