@@ -253,7 +253,7 @@ impl Server {
         let is_udp = client.transport == ServerTransport::Udp;
         let addresses = self.config.two_addresses.filter(|_| is_udp);
         let response = binding::answer(addresses, client, request);
-        self.to_stranger(now, response.path, response.message.encode(None))
+        self.answer_stranger(now, response.path, response.message.encode(None))
     }
 
     /// A request that takes credentials.
@@ -268,11 +268,11 @@ impl Server {
             Err(code) => {
                 tracing::debug!(?client, method = ?request.method, ?code, "not authenticated");
                 let refusal = self.authentication.refuse(now, client, request, code);
-                return self.to_stranger(now, client, refusal.encode(None));
+                return self.answer_stranger(now, client, refusal.encode(None));
             }
         };
         if let Some(answer) = self.answer(now, client, request, &proof) {
-            self.to_client(client, answer);
+            self.send_to_client(client, answer);
         }
         Ok(())
     }
@@ -365,16 +365,21 @@ impl Server {
     }
 
     /// Answers somebody who has proved nothing, if the budget allows it.
-    fn to_stranger(&mut self, now: Instant, client: FiveTuple, answer: Bytes) -> Result<(), Error> {
+    fn answer_stranger(
+        &mut self,
+        now: Instant,
+        client: FiveTuple,
+        answer: Bytes,
+    ) -> Result<(), Error> {
         let may_be_forged = client.transport == ServerTransport::Udp;
         if may_be_forged && !self.budget.spend(now, client.remote, answer.len()) {
             return Err(Error::OverBudget);
         }
-        self.to_client(client, answer);
+        self.send_to_client(client, answer);
         Ok(())
     }
 
-    fn to_client(&mut self, client: FiveTuple, payload: Bytes) {
+    fn send_to_client(&mut self, client: FiveTuple, payload: Bytes) {
         self.push(Outgoing::ToClient { client, payload });
     }
 

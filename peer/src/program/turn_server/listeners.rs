@@ -51,7 +51,12 @@ impl Listeners {
         let mut listeners = Listeners::default();
         for asked in arguments.listen() {
             let mut port = asked.port();
-            for ip in expand(asked.ip(), &own_addresses()) {
+            let ips = expand(asked.ip(), &own_addresses());
+            if ips.is_empty() {
+                let problem = "this machine has no address of that IP version";
+                return Err((asked, io::Error::other(problem)));
+            }
+            for ip in ips {
                 if listeners
                     .udp
                     .iter()

@@ -274,7 +274,7 @@ impl Server {
             Some(code) if relayed.is_empty() => proof.sign(&Message::error(&request, code.into())),
             _ => self.establish(now, client, &request, &proof, lifetime, relayed, notes),
         };
-        self.to_client(client, answer);
+        self.send_to_client(client, answer);
     }
 
     /// Makes the allocation; answers the success response (RFC 8656 §7.2, §7.3).

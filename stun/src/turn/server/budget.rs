@@ -48,7 +48,7 @@ impl Budget {
 
     /// Whether so many octets may go to a client that has proved nothing; they count as gone.
     pub(super) fn spend(&mut self, now: Instant, client: SocketAddr, octets: usize) -> bool {
-        let bucket = self.bucket(client.ip());
+        let Some(bucket) = self.bucket(client.ip()) else { return false };
         bucket.fill(now);
         match u32::try_from(octets).ok().and_then(|octets| bucket.left.checked_sub(octets)) {
             Some(left) => {
@@ -59,7 +59,7 @@ impl Budget {
         }
     }
 
-    fn bucket(&mut self, ip: IpAddr) -> &mut Bucket {
+    fn bucket(&mut self, ip: IpAddr) -> Option<&mut Bucket> {
         let mut hasher = DefaultHasher::new();
         self.key.hash(&mut hasher);
         match ip {
@@ -68,7 +68,7 @@ impl Budget {
             IpAddr::V6(ip) => ip.octets().iter().take(8).for_each(|octet| octet.hash(&mut hasher)),
         }
         let index = usize::try_from(hasher.finish() % BUCKETS as u64).unwrap_or(0);
-        &mut self.buckets[index]
+        self.buckets.get_mut(index)
     }
 }
 

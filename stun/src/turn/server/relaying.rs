@@ -47,7 +47,7 @@ impl Server {
             .relayed_for(peer.ip())
             .filter(|_| allocation.permits(now, peer.ip()))
             .ok_or(Error::NoPermission)?;
-        self.to_peer(now, relayed, peer, data.clone())
+        self.pass_to_peer(now, relayed, peer, data.clone())
     }
 
     /// ChannelData of a client (RFC 8656 §12.6).
@@ -60,10 +60,10 @@ impl Server {
         let allocation = self.allocations.get(&client).ok_or(Error::NoAllocation)?;
         let peer = allocation.peer_of(now, message.channel).ok_or(Error::NoChannel)?;
         let relayed = allocation.relayed_for(peer.ip()).ok_or(Error::NoPermission)?;
-        self.to_peer(now, relayed, peer, message.data)
+        self.pass_to_peer(now, relayed, peer, message.data)
     }
 
-    fn to_peer(
+    fn pass_to_peer(
         &mut self,
         now: Instant,
         relayed: SocketAddr,
@@ -116,7 +116,7 @@ impl Server {
                 .with(Attribute::Data(Bytes::copy_from_slice(payload)))
                 .encode(None),
         };
-        self.to_client(client, message);
+        self.send_to_client(client, message);
         Ok(())
     }
 }

@@ -231,7 +231,7 @@ impl House {
         self.put(client, &message.encode())
     }
 
-    fn from_peer(&mut self, relayed: SocketAddr, from: &str, data: &[u8]) -> Result<(), Error> {
+    fn peer_sends(&mut self, relayed: SocketAddr, from: &str, data: &[u8]) -> Result<(), Error> {
         let outcome = self.server.handle_relayed(self.now, relayed, peer(from), data);
         self.drive();
         outcome

@@ -235,7 +235,7 @@ impl House {
             Happening::FromPeer(peer, octets) => {
                 let from = SocketAddr::new(some_peer(peer), 9).to_string();
                 for relayed in self.open.clone() {
-                    let _ = self.from_peer(relayed, &from, &octets);
+                    let _ = self.peer_sends(relayed, &from, &octets);
                 }
             }
             Happening::Gone(c) => self.server.client_gone(self.now, client(c)),
@@ -291,7 +291,7 @@ proptest! {
             if from_client {
                 let _ = house.put(client(1), &octets);
             } else {
-                let _ = house.from_peer(relayed, PEER, &octets);
+                let _ = house.peer_sends(relayed, PEER, &octets);
             }
         }
     }

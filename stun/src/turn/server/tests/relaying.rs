@@ -33,9 +33,9 @@ fn rfc_8656_section_11_indications_both_ways() {
     assert_eq!(house.permit(client(1), ALICE, &["203.0.113.9"]), None);
     house.sent.clear();
     assert_eq!(house.send_indication(client(1), PEER, b"ping"), Ok(()));
-    assert_eq!(house.from_peer(relayed, PEER, b"pong"), Ok(()));
+    assert_eq!(house.peer_sends(relayed, PEER, b"pong"), Ok(()));
     // A permission is for an address, whatever the port (RFC 8656 §9).
-    assert_eq!(house.from_peer(relayed, "203.0.113.9:1", b""), Ok(()));
+    assert_eq!(house.peer_sends(relayed, "203.0.113.9:1", b""), Ok(()));
     assert_eq!(house.sent[0], to_peer(relayed, PEER, b"ping"));
     assert_eq!(arrived(&house.sent[1], client(1)), Arrived::From(peer(PEER), "pong".into()));
     let empty = Arrived::From(peer("203.0.113.9:1"), Bytes::new());
@@ -49,8 +49,8 @@ fn rfc_8656_section_12_channels_both_ways() {
     assert_eq!(house.bind(client(1), ALICE, 0x4123, PEER), None);
     house.sent.clear();
     assert_eq!(house.channel_data(client(1), 0x4123, b"ping"), Ok(()));
-    assert_eq!(house.from_peer(relayed, PEER, b"pong"), Ok(()));
-    assert_eq!(house.from_peer(relayed, "203.0.113.9:1", b"other port"), Ok(()));
+    assert_eq!(house.peer_sends(relayed, PEER, b"pong"), Ok(()));
+    assert_eq!(house.peer_sends(relayed, "203.0.113.9:1", b"other port"), Ok(()));
     assert_eq!(house.sent[0], to_peer(relayed, PEER, b"ping"));
     assert_eq!(arrived(&house.sent[1], client(1)), Arrived::OnChannel(0x4123, "pong".into()));
     assert!(matches!(arrived(&house.sent[2], client(1)), Arrived::From(..)));
@@ -66,7 +66,7 @@ fn rfc_8656_section_12_5_only_streams_have_padding() {
         let relayed = house.allocate(client, ALICE);
         house.bind(client, ALICE, 0x4000, PEER);
         house.sent.clear();
-        house.from_peer(relayed, PEER, b"12345").unwrap();
+        house.peer_sends(relayed, PEER, b"12345").unwrap();
         let Outgoing::ToClient { payload, .. } = &house.sent[0] else { panic!() };
         assert_eq!(payload.len(), length);
         // From the client padding is taken either way.
@@ -94,9 +94,9 @@ fn row_31_data_of_strangers_is_dropped() {
     assert_eq!(house.channel_data(client(1), 0x4001, b"x"), Err(Error::NoChannel));
     assert_eq!(house.send_indication(client(1), "8.8.8.8:53", b"x"), Err(Error::NoPermission));
     // A peer without permission, and an address that nobody has.
-    assert_eq!(house.from_peer(relayed, "203.0.113.10:9000", b"x"), Err(Error::NoPermission));
+    assert_eq!(house.peer_sends(relayed, "203.0.113.10:9000", b"x"), Err(Error::NoPermission));
     let nobody = SocketAddr::new(relayed.ip(), relayed.port() ^ 1);
-    assert_eq!(house.from_peer(nobody, PEER, b"x"), Err(Error::NoAllocation));
+    assert_eq!(house.peer_sends(nobody, PEER, b"x"), Err(Error::NoAllocation));
     // Indications that are a server's to send, or lack something.
     let id = TransactionId([1; 12]);
     let to = Attribute::XorPeerAddress(peer(PEER));
@@ -127,14 +127,14 @@ fn permissions_end_after_300_seconds_and_channels_after_600() {
     house.bind(client(1), ALICE, 0x4000, PEER);
     house.pass(299);
     assert_eq!(house.send_indication(client(1), "203.0.113.8:1", b"x"), Ok(()));
-    assert_eq!(house.from_peer(relayed, PEER, b"x"), Ok(()));
+    assert_eq!(house.peer_sends(relayed, PEER, b"x"), Ok(()));
     house.pass(1);
     assert_eq!(house.send_indication(client(1), "203.0.113.8:1", b"x"), Err(Error::NoPermission));
-    assert_eq!(house.from_peer(relayed, PEER, b"x"), Err(Error::NoPermission));
+    assert_eq!(house.peer_sends(relayed, PEER, b"x"), Err(Error::NoPermission));
     // What comes back in has to be permitted anew; binding again does that too.
     assert_eq!(house.channel_data(client(1), 0x4000, b"x"), Ok(()));
     house.bind(client(1), ALICE, 0x4000, PEER);
-    assert_eq!(house.from_peer(relayed, PEER, b"x"), Ok(()));
+    assert_eq!(house.peer_sends(relayed, PEER, b"x"), Ok(()));
     house.pass(600);
     assert_eq!(house.channel_data(client(1), 0x4000, b"x"), Err(Error::NoChannel));
 }
@@ -146,7 +146,7 @@ fn an_allocation_that_has_expired_relays_nothing_even_if_the_timer_was_late() {
     house.bind(client(1), ALICE, 0x4000, PEER);
     house.now += Duration::from_secs(600);
     assert_eq!(house.channel_data(client(1), 0x4000, b"x"), Err(Error::NoAllocation));
-    assert_eq!(house.from_peer(relayed, PEER, b"x"), Err(Error::NoAllocation));
+    assert_eq!(house.peer_sends(relayed, PEER, b"x"), Err(Error::NoAllocation));
     house.assert_empty();
 }
 
@@ -197,8 +197,8 @@ fn packets_that_would_not_fit_are_dropped() {
     house.permit(client(1), ALICE, &["203.0.113.9"]);
     house.sent.clear();
     let large = vec![7; 65_507];
-    assert_eq!(house.from_peer(relayed, PEER, &large), Err(Error::TooLarge));
-    assert_eq!(house.from_peer(relayed, PEER, &large[..65_400]), Ok(()));
+    assert_eq!(house.peer_sends(relayed, PEER, &large), Err(Error::TooLarge));
+    assert_eq!(house.peer_sends(relayed, PEER, &large[..65_400]), Ok(()));
     let Outgoing::ToClient { payload, .. } = &house.sent[0] else { panic!() };
     assert!(payload.len() <= 65_507);
     assert_eq!(Message::parse(payload).unwrap().data().unwrap().len(), 65_400);
