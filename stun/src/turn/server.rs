@@ -338,7 +338,16 @@ impl Server {
             }
             None => return,
         }
-        self.events.push_back(Event::CloseRelay(relayed));
+        self.close_relay(relayed);
+    }
+
+    /// Has a relayed address closed, or not even opened if the driver has not heard of it yet.
+    fn close_relay(&mut self, relayed: SocketAddr) {
+        let before = self.events.len();
+        self.events.retain(|event| *event != Event::OpenRelay(relayed));
+        if self.events.len() == before {
+            self.events.push_back(Event::CloseRelay(relayed));
+        }
     }
 
     /// Ends what has expired; early and repeated calls do nothing.

@@ -224,7 +224,7 @@ impl Server {
             if slot.relayed().any(|of| of == relayed) {
                 for other in slot.relayed().filter(|other| *other != relayed) {
                     self.leases.free(other);
-                    self.events.push_back(Event::CloseRelay(other));
+                    self.close_relay(other);
                 }
                 self.leases.free(relayed);
                 slot.progress = if slot.tries < MAX_TRIES {
