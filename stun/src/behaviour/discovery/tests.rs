@@ -28,6 +28,9 @@ enum Obedience {
     OtherIsDead,
 }
 
+/// What a NAT looked at of a server.
+type Seen = (Option<std::net::IpAddr>, Option<u16>);
+
 /// What is between the sockets and the servers, and these.
 struct World {
     nat: bool,
@@ -35,8 +38,8 @@ struct World {
     filtering: Dependence,
     hairpin: bool,
     obedience: Obedience,
-    mappings: BTreeMap<(SocketAddr, (Option<std::net::IpAddr>, Option<u16>)), SocketAddr>,
-    contacted: BTreeSet<(SocketAddr, (Option<std::net::IpAddr>, Option<u16>))>,
+    mappings: BTreeMap<(SocketAddr, Seen), SocketAddr>,
+    contacted: BTreeSet<(SocketAddr, Seen)>,
     /// For the sockets: to whom, from whom.
     arriving: VecDeque<(SocketAddr, SocketAddr, Bytes)>,
 }
@@ -56,8 +59,10 @@ impl World {
     }
 
     fn carry(&mut self, Transmit { local, remote, payload }: Transmit) {
-        let next =
-            SocketAddr::new(address("203.0.113.9:0").ip(), 40_000 + self.mappings.len() as u16);
+        let next = SocketAddr::new(
+            address("203.0.113.9:0").ip(),
+            40_000 + u16::try_from(self.mappings.len()).unwrap(),
+        );
         let key = (local, self.mapping.seen(remote));
         let public = if self.nat { *self.mappings.entry(key).or_insert(next) } else { local };
         self.contacted.insert((public, self.filtering.seen(remote)));
