@@ -129,7 +129,9 @@ fn meetings(text: &mut String, ipv4: &Finding, ipv6: &Finding) -> fmt::Result {
             };
             writeln!(text, "  {peer:WIDTH$}{chance}")?;
         }
-        writeln!(text, "  {NO_UDP:WIDTH$}through a relay")?;
+        // What TCP needs is one end that can be reached (RFC 6544).
+        let over_tcp = if behaviour.is_behind_nat() { "" } else { "perhaps over TCP, else " };
+        writeln!(text, "  {NO_UDP:WIDTH$}{over_tcp}through a relay")?;
     }
     if is_anybody_met {
         writeln!(text, "\nA relay is a TURN server that one of the two is told of.")
