@@ -66,7 +66,7 @@ fn network() -> Network<Mailbox> {
 fn at_home(network: &mut Network<Mailbox>, home: Place, address: &str) -> usize {
     match network.add_host(home, &[ip(address)], Mailbox::default()) {
         Node::Host(index) => index,
-        Node::Server(_) => unreachable!(),
+        Node::Server(_) => panic!("a host"),
     }
 }
 
