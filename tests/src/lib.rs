@@ -1,5 +1,6 @@
 //! What tests of more than one crate share: the one shape of every layer as a trait ([`Endpoint`]),
-//! a simulated network between two of them ([`sim`]), and judges of recordings ([`judge`]).
+//! simulated networks ([`sim`]), hosts that gather and call on them ([`host`]), and judges of
+//! recordings ([`judge`]).
 //!
 //! ```text
 //!   tests/scenarios   pairs of each layer on the simulator, and whole connections
