@@ -58,8 +58,8 @@ use verdict::Failure;
 use crate::address::{canonical, is_usable};
 use crate::pacer::{Pacer, Urgency};
 
-/// How long gathering waits for a server: the request goes out four times. To wait for the end of the
-/// transaction, 39.5 s, would hold up peers that wait for all candidates.
+/// How long gathering waits for a server: the request goes out four times. More would hold up peers
+/// that wait for all candidates.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The time from one refresh to the next: hundreds of connections may fall silent together.
 const BETWEEN_REFRESHES: Duration = Duration::from_secs(1);

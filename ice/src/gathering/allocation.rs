@@ -129,7 +129,7 @@ impl Allocation {
     }
 
     /// Its slot has come.
-    pub(super) fn start(&mut self, now: Instant, rto: Duration, rng: &mut StdRng) {
+    pub(super) fn start(&mut self, now: Instant, timing: Timing, rng: &mut StdRng) {
         let (additional_family, family) = match self.families {
             Families::Both => (true, None),
             Families::Ipv6 => (false, Some(Family::IPV6)),
@@ -141,7 +141,7 @@ impl Allocation {
             family,
             even_port: false,
             lifetime: None,
-            timing: Timing { rto, ..Timing::default() },
+            timing,
         };
         self.patience.get_or_insert(now + PATIENCE);
         self.stage = Stage::Running(Box::new(Client::new(now, config, StdRng::from_rng(rng))));

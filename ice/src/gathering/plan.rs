@@ -5,7 +5,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use stun::ServerTransport;
+use stun::{ServerTransport, Timing};
 use tracing::debug;
 
 use super::allocation::Allocation;
@@ -19,6 +19,11 @@ use crate::pacer::Urgency;
 pub(super) const TA: Duration = Duration::from_millis(50);
 /// The least time to the first retransmission (RFC 8445 §14.3).
 const RTO: Duration = Duration::from_millis(500);
+/// How often a request goes out, and the wait after the last in units of RTO: with 500 ms it is given
+/// up after 8.5 s. RFC 8489 §6.2.1 has 7 and 16 by default, 39.5 s; a new attempt begins with short
+/// waits again, so an unlucky one does not cost the call.
+const TRANSMISSIONS: u32 = 5;
+const LAST_WAIT: u32 = 2;
 
 /// Questions what a base looks like. At one every Ta they all have begun after three seconds.
 const MAX_QUERIES: usize = 64;
@@ -70,9 +75,9 @@ impl Gatherer {
         if !self.pacer.is_ready(now, Urgency::Ordinary) || self.is_closed {
             return;
         }
-        let rto = self.rto();
+        let timing = self.timing();
         if let Some(query) = self.queries.iter_mut().find(|query| query.is_waiting()) {
-            query.start(now, rto, &mut self.rng);
+            query.start(now, timing, &mut self.rng);
         } else if let Some(index) = self.allocations.iter().position(Allocation::is_waiting) {
             let is_taken = self.is_taken(index);
             let Some(allocation) = self.allocations.get_mut(index) else { return };
@@ -82,7 +87,7 @@ impl Gatherer {
                 self.news.look();
                 return;
             }
-            allocation.start(now, rto, &mut self.rng);
+            allocation.start(now, timing, &mut self.rng);
         } else {
             return;
         }
@@ -96,11 +101,13 @@ impl Gatherer {
     }
 
     /// Each is asked once before any is asked again (RFC 8445 §14.3).
-    fn rto(&self) -> Duration {
+    fn timing(&self) -> Timing {
         let queries = self.queries.iter().map(|query| &query.verdict);
         let allocations = self.allocations.iter().map(|allocation| &allocation.verdict);
         let pending = queries.chain(allocations).filter(|it| **it == Verdict::Pending).count();
-        RTO.max(TA.saturating_mul(u32::try_from(pending).unwrap_or(u32::MAX)))
+        let pending = u32::try_from(pending).unwrap_or(u32::MAX);
+        let rto = RTO.max(TA.saturating_mul(pending));
+        Timing { rto, rc: TRANSMISSIONS, rm: LAST_WAIT }
     }
 }
 

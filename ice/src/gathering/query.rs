@@ -2,10 +2,10 @@
 //! sees packets (RFC 8445 §5.1.1.4), and when it has changed we want to know.
 //!
 //! ```text
-//!            its slot                   answer, or none in 39.5 s
-//!  Waiting ───────────► Asking ──────────────────────────────────► Resting
-//!     ▲                                                               │
-//!     └────────────────────────── 15 to 20 s ─────────────────────────┘
+//!            its slot                   answer, or none in 8.5 s
+//!  Waiting ───────────► Asking ─────────────────────────────────► Resting
+//!     ▲                                                              │
+//!     └────────────────────────── 15 to 20 s ────────────────────────┘
 //! ```
 //!
 //! The answer is believed if it comes from the server to the base and has the request's transaction
@@ -83,9 +83,8 @@ impl Query {
     }
 
     /// Its slot has come.
-    pub(super) fn start(&mut self, now: Instant, rto: Duration, rng: &mut StdRng) {
+    pub(super) fn start(&mut self, now: Instant, timing: Timing, rng: &mut StdRng) {
         let request = Message::request(Method::BINDING, TransactionId::random(rng));
-        let timing = Timing { rto, ..Timing::default() };
         self.patience.get_or_insert(now + PATIENCE);
         self.state = State::Asking(Box::new(ClientTransaction::new(&request, None, timing)));
     }
