@@ -157,11 +157,12 @@ async fn trap_a_nonce_grows_stale_between_allocation_and_permission() {
 async fn a_wrong_password_is_told() {
     let server = coturn(&[]);
     let ice_server = ice_server(&server, "udp", "looking-glass");
+    let name = ice_server.url.to_string();
     let endpoint = endpoint(&server).await;
     let failures = soon("gathering", endpoint.gather(&[ice_server])).await.unwrap();
-    let [failure] = failures.as_slice() else { panic!("{failures:?}") };
+    let Some(failure) = failures.first() else { panic!("nothing failed") };
     assert_eq!(failure.code, 401);
-    assert!(failure.to_string().contains(&url(&server, "udp")), "{failure}");
+    assert!(failure.to_string().starts_with(&name), "{failure}");
     endpoint.close().await;
 }
 
@@ -170,11 +171,11 @@ async fn a_used_up_quota_is_told() {
     let server = coturn(&["--user-quota=1"]);
     let ice_server = ice_server(&server, "udp", PASSWORD);
     let (one, other) = (endpoint(&server).await, endpoint(&server).await);
-    let first = soon("gathering", one.gather(std::slice::from_ref(&ice_server))).await.unwrap();
-    assert_eq!(first, []);
+    soon("gathering", one.gather(std::slice::from_ref(&ice_server))).await.unwrap();
     let failures = soon("gathering", other.gather(&[ice_server])).await.unwrap();
-    let [failure] = failures.as_slice() else { panic!("{failures:?}") };
-    assert_eq!(failure.code, 486, "{failure}");
+    // Each address of ours has asked for one.
+    assert!(!failures.is_empty());
+    assert!(failures.iter().all(|failure| failure.code == 486), "{failures:?}");
     tokio::join!(one.close(), other.close());
 }
 
@@ -193,7 +194,8 @@ fn a_call_goes_on_without_a_relay_that_refuses_us() {
         .unwrap();
     let said = String::from_utf8_lossy(&calling.stderr);
     assert!(calling.status.success(), "{said}");
-    assert!(said.contains(&turn) && said.contains("401"), "{said}");
+    let name = turn.strip_suffix("?transport=udp").unwrap();
+    assert!(said.contains(name) && said.contains("401"), "{said}");
 }
 
 #[test]

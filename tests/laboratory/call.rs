@@ -46,12 +46,25 @@ impl Call<'_> {
             outcome = self.talk(lab, &tunnel) => outcome,
             Err(error) = tunnel.run() => Err(format!("the signalling broke: {error}")),
         };
-        outcome.map_err(|error| format!("{error}\n{}", serving.said()))
+        lab.show("the callee", &serving);
+        outcome
     }
 
     async fn talk(&self, lab: &Lab, tunnel: &Tunnel<'_>) -> Result<Way, String> {
         let limit = if self.expected == Way::None { HOPELESS } else { PATIENCE };
         let mut calling = call(lab, self.caller.0, &self.caller.1, tunnel, "/dev/stdin", limit)?;
+        let outcome = self.converse(lab, tunnel, &mut calling, limit).await;
+        lab.show("the caller", &calling);
+        outcome
+    }
+
+    async fn converse(
+        &self,
+        lab: &Lab,
+        tunnel: &Tunnel<'_>,
+        calling: &mut Peer,
+        limit: Duration,
+    ) -> Result<Way, String> {
         let first = match calling.says("peer: open", limit + PATIENCE).await {
             Ok(line) => line,
             Err(error) if NO_PATH.iter().any(|no| error.contains(no)) => return Ok(Way::None),
@@ -90,7 +103,7 @@ pub(crate) async fn serve(
     at: &Namespace,
     flags: &[String],
 ) -> Result<(Peer, u16), String> {
-    let arguments = ["serve", "--listen", "127.0.0.1:0"].into_iter();
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--tcp-port", "0"].into_iter();
     let arguments = arguments.chain(flags.iter().map(String::as_str)).chain(lab.log_flags());
     let mut peer = Peer::start(lab, at, arguments)?;
     let stdout = peer.child.stdout.take().ok_or("peer has no stdout")?;

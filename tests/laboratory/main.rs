@@ -36,6 +36,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::matrix::{Outcome, Pair};
 use crate::network::{Network, Place};
+use crate::peers::Peer;
 use crate::servers::{Servers, Transport};
 use tests::matrix::{SITES, Site, TWINS};
 
@@ -242,6 +243,13 @@ impl Lab {
     /// The flags that make peers log.
     fn log_flags(&self) -> impl Iterator<Item = &str> {
         self.log.iter().flat_map(|level| ["--log", level])
+    }
+
+    /// Shows what a peer has logged, if that was asked for.
+    fn show(&self, who: &str, peer: &Peer) {
+        if self.log.is_some() {
+            eprintln!("\n{who} says:\n{}", peer.said());
+        }
     }
 
     /// Leaves everything there, and tells how to get at it.

@@ -79,12 +79,12 @@ impl std::fmt::Display for Outcome<'_> {
     }
 }
 
-/// Every two kinds of places. Who calls alternates.
+/// Every two kinds of places. Who calls alternates; but who has only TCP does, as nobody can call there.
 pub(crate) fn pairs(lab: &Lab, servers: Servers) -> Result<Vec<Pair<'_>>, String> {
     let pairs = Matrix::pairs().enumerate().map(|(index, (one, other))| {
         let one = (lab.network.place("left", one)?, 0);
         let other = (lab.network.place("right", other)?, 0);
-        Ok(Pair { one, other, reversed: index % 2 == 1, servers })
+        Ok(Pair { one, other, reversed: index % 2 == 1 && one.0.site.udp, servers })
     });
     pairs.collect()
 }
