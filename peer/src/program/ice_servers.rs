@@ -166,19 +166,10 @@ struct PageServer {
     credential: Option<String>,
 }
 
-/// Tells that a server was of no use.
+/// Tells that a server was of no use: its name, why, and the code.
 pub(super) fn complain(error: &ice::GatheringError) {
-    let ice::GatheringError { url, code, reason, .. } = error;
-    let advice = match code {
-        401 => "; check --turn-user and --turn-password",
-        403 => "; that server does not relay for this user",
-        420 | 442 | 508 => "; try another server",
-        486 => "; this user has too many relays there already",
-        &ice::GatheringError::UNREACHABLE => "; check the address, and whether it is running",
-        _ => "",
-    };
     // Without stderr there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "peer: no help from {url}: {reason} ({code}){advice}");
+    let _ = writeln!(std::io::stderr(), "peer: no help from {error}");
 }
 
 #[cfg(test)]
