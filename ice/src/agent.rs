@@ -273,7 +273,7 @@ impl Agent {
         self.check_timeouts(now);
         self.renew_consent(now);
         self.nominate_if_due(now);
-        self.generation.remote.lose_patience(now);
+        self.generation.remote.lose_patience(now, self.config.timing.patience);
         self.update(now);
     }
 

@@ -169,6 +169,24 @@ fn relayed_calls_come_back_after_consent_has_expired() {
     });
 }
 
+/// The handshake's 30 s do not begin before there is a path, whichever end is DTLS server.
+#[test]
+fn trap_a_call_that_found_no_path_finds_one_after_a_restart() {
+    for offerer in [0, 1] {
+        let mut call = with_stun().call(1);
+        call.network.set_down(call.hosts[0], true);
+        call.run_until(60, |_, hosts| {
+            let failed = ConnectionState::Failed;
+            hosts.iter().all(|host| host.connection.connection_state() == failed)
+        });
+        call.run_for(60);
+        call.network.set_down(call.hosts[0], false);
+        let file = Transfer::new(&call, FILE);
+        call.restart(offerer);
+        finish(&mut call, file, 60);
+    }
+}
+
 #[test]
 fn restarts_of_a_call_in_order_change_nothing() {
     seeds(3, |seed| {

@@ -1,7 +1,7 @@
 //! One ICE session: everything an ICE restart replaces (RFC 8445 §9).
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use stun::Key;
 
@@ -70,10 +70,15 @@ pub(super) enum Remote {
     },
 }
 
-/// The PAC timer (RFC 8863 §4).
+/// The PAC timer (RFC 8863 §4), and a bound on what comes after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Patience {
+    /// The timer runs.
     Until(Instant),
+    /// It has run out; checks that are under way may end until then. Two NATs that lend each other's
+    /// peer a new port for every answer make new pairs, and so new checks, for ever.
+    LastChecks(Instant),
+    /// That was all.
     Exhausted,
 }
 
@@ -92,11 +97,13 @@ impl Remote {
         }
     }
 
-    pub(super) fn lose_patience(&mut self, now: Instant) {
-        if let Self::Known { patience, .. } = self
-            && matches!(patience, Patience::Until(until) if now >= *until)
-        {
-            *patience = Patience::Exhausted;
+    /// `span`: how long checks may go on after the timer.
+    pub(super) fn lose_patience(&mut self, now: Instant, span: Duration) {
+        let Self::Known { patience, .. } = self else { return };
+        match *patience {
+            Patience::Until(until) if now >= until => *patience = Patience::LastChecks(now + span),
+            Patience::LastChecks(until) if now >= until => *patience = Patience::Exhausted,
+            _ => {}
         }
     }
 }

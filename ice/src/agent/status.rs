@@ -41,13 +41,19 @@ impl Agent {
     }
 
     /// Without a valid pair: RFC 8863 §4 lets the search fail only when the PAC timer has run out and
-    /// nothing is left to check. The peer's end-of-candidates makes no difference: browsers do not
+    /// nothing is left to check, or as much time has passed again. The peer's end-of-candidates makes no difference: browsers do not
     /// always send it, and the timer covers what it would promise.
     fn state_of_the_search(&self) -> ConnectionState {
+        let nothing_is_left =
+            || self.config.mode == Mode::Lite || !self.generation.checklist.any_pending();
         match self.generation.remote {
             Remote::Unknown { .. } => ConnectionState::New,
-            Remote::Known { patience: Patience::Exhausted, .. }
-                if self.config.mode == Mode::Lite || !self.generation.checklist.any_pending() =>
+            Remote::Known { patience, .. }
+                if match patience {
+                    Patience::Until(_) => false,
+                    Patience::LastChecks(_) => nothing_is_left(),
+                    Patience::Exhausted => true,
+                } =>
             {
                 debug!(end_of_candidates = self.generation.end_of_candidates, "no connectivity");
                 ConnectionState::Failed
@@ -63,7 +69,10 @@ impl Agent {
     pub(super) fn status_timeout(&self) -> Option<Instant> {
         let Some(way) = &self.generation.selected else {
             return match self.generation.remote {
-                Remote::Known { patience: Patience::Until(until), .. } => Some(until),
+                Remote::Known { patience, .. } => match patience {
+                    Patience::Until(until) | Patience::LastChecks(until) => Some(until),
+                    Patience::Exhausted => None,
+                },
                 _ => None,
             };
         };

@@ -3,15 +3,16 @@
 //! RFC 8842 §5, RFC 8827 §6.5; RFC 8831 §6.1 (SCTP begins when DTLS is connected).
 //!
 //! ```text
-//!              answer set               path found, or we are server       Finished verified
-//!   Awaiting ─────────────► Agreed ─────────────────────► Handshaking ────────────────► Connected
-//!   datagrams held          datagrams held       held ones are handed over        with its proof
+//!              answer set           path found, or server with a datagram   Finished verified
+//!   Awaiting ─────────────► Agreed ─────────────────────────► Handshaking ────────────► Connected
+//!   datagrams held          datagrams held          held ones are handed over       with its proof
 //! ```
 //!
 //! Two things come early in real calls. A peer that is client may send its ClientHello before its
 //! answer, with its fingerprint, has reached us: the datagrams are held, a few of them. And a peer
-//! that answers may be known before ICE has a path: as client we wait for it, because a handshake
-//! timer that runs meanwhile would only have grown.
+//! that answers may be known before ICE has a path: we wait for it, as client because a handshake
+//! timer that runs meanwhile would only have grown, and as server too because the handshake's time is
+//! limited and ICE's is not: after a restart it may find a path much later.
 //! Book: the chapter on the handshake.
 
 use std::mem;
@@ -76,11 +77,12 @@ impl Handshake {
         }
     }
 
-    /// Begins if everything is there: the terms, and for a client a path.
+    /// Begins if everything is there: the terms and a path. The client's may be there before ours.
     pub(crate) fn begin(&mut self, now: Instant, has_path: bool) {
         let State::Agreed(terms) = &mut self.state else { return };
         let role = match terms.role {
             SetupRole::Active if !has_path => return,
+            SetupRole::Passive if !has_path && self.early.is_empty() => return,
             SetupRole::Active => dtls::Role::Client,
             SetupRole::Passive => dtls::Role::Server,
         };
