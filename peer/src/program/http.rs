@@ -58,11 +58,13 @@ pub(super) fn router(
             "/room/{name}/socket",
             get(move |headers, name, rooms, upgrade| enter(headers, name, rooms, upgrade, cors)),
         )
-        .with_state(rooms)
-        .route("/ice-servers", get(move || async move { page::configuration(&pages) }))
-        .merge(page::routes());
+        .with_state(rooms);
+    // For our own pages alone: it has the password of the TURN servers.
+    let pages = page::routes()
+        .route("/ice-servers", get(move || async move { page::configuration(&pages) }));
+    let own = broadcast.merge(pages);
     if !cors {
-        return router.merge(broadcast);
+        return router.merge(own);
     }
     let router = router.layer(
         CorsLayer::new()
@@ -73,7 +75,7 @@ pub(super) fn router(
             // A page from the internet asks for leave to reach a local address.
             .allow_private_network(true),
     );
-    router.merge(broadcast)
+    router.merge(own)
 }
 
 impl From<SessionRefusal> for Refusal {

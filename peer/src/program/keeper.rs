@@ -130,6 +130,7 @@ impl Keeper {
     }
 }
 
+// ANCHOR: restart
 async fn restart(connection: &PeerConnection, answered: &mut Answered) -> Result<(), Failure> {
     let cannot = || "cannot restart ICE".to_owned();
     connection.restart_ice().await.explain(cannot)?;
@@ -146,6 +147,7 @@ async fn restart(connection: &PeerConnection, answered: &mut Answered) -> Result
     }
     applied
 }
+// ANCHOR_END: restart
 
 /// Makes an offer with all candidates known by now, and applies it.
 pub(super) async fn offer(connection: &PeerConnection) -> Result<String, Error> {
