@@ -26,6 +26,8 @@ pub(crate) const SERVERS: [Ipv4Addr; 2] =
 pub(crate) const SERVERS_IPV6: [Ipv6Addr; 1] = [Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)];
 /// The port of the STUN and TURN server.
 pub(crate) const PORT: u16 = 3478;
+/// Its port for TLS.
+pub(crate) const TLS_PORT: u16 = PORT + tests::coturn::TLS_PORT_OFFSET;
 
 /// The number of the first place's address: `203.0.113.11` and `2001:db8::b`.
 const FIRST_PLACE: u8 = 11;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use tests::coturn::{Coturn, Options, PASSWORD, USER};
 use tests::matrix::{Means, Site, Way};
 
-use crate::network::{Network, PORT, SERVERS, SERVERS_IPV6};
+use crate::network::{Network, PORT, SERVERS, SERVERS_IPV6, TLS_PORT};
 
 /// Starts coturn on all the addresses of the Internet.
 pub(crate) fn start(network: &Network) -> Result<Coturn, String> {
@@ -73,7 +73,7 @@ impl Servers {
                 match transport {
                     Transport::Udp => format!("turn:{host}:{PORT}?transport=udp"),
                     Transport::Tcp => format!("turn:{host}:{PORT}?transport=tcp"),
-                    Transport::Tls => format!("turns:{host}:{PORT}"),
+                    Transport::Tls => format!("turns:{host}:{TLS_PORT}"),
                 },
             ]);
         }

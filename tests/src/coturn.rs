@@ -1,6 +1,6 @@
 //! coturn, the TURN server most others are measured by, as a child process that ends when dropped.
 //!
-//! It listens on one port for UDP, TCP and TLS alike. With two addresses it also answers from the
+//! It listens on one port for UDP and TCP (and TLS too), and on another for TLS. With two addresses it also answers from the
 //! other one when asked to (RFC 5780). Its certificate is signed by an authority made on the spot,
 //! which programs trust whose `SSL_CERT_FILE` names [`Coturn::authority`].
 
@@ -16,6 +16,9 @@ use tempfile::TempDir;
 
 /// How long a loaded machine may take to start it.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How far behind the port of UDP and TCP that of TLS lies. The one between is RFC 5780's other port.
+pub const TLS_PORT_OFFSET: u16 = 2;
 
 /// The user that a server knows.
 pub const USER: &str = "alice";
@@ -40,7 +43,7 @@ pub struct Options {
     pub command: Vec<String>,
     /// Where it listens, and where it relays.
     pub addresses: Vec<IpAddr>,
-    /// The port for all transports. The next one is RFC 5780's other port.
+    /// The port for UDP and TCP; that for TLS is [`TLS_PORT_OFFSET`] behind it.
     pub port: u16,
     /// More arguments, such as `--stale-nonce=5`.
     pub arguments: Vec<String>,
@@ -150,8 +153,8 @@ fn spawn(options: &Options, directory: &Path) -> Result<Child, String> {
         command.arg("--relay-ip").arg(address.to_string());
     }
     command.arg("--listening-port").arg(options.port.to_string());
-    // TLS is recognised on every port; the port of its own lies out of the way.
-    command.arg("--tls-listening-port").arg(options.port.saturating_add(2).to_string());
+    let tls_port = options.port.saturating_add(TLS_PORT_OFFSET);
+    command.arg("--tls-listening-port").arg(tls_port.to_string());
     command.arg("--realm").arg(REALM).arg("--user").arg(format!("{USER}:{PASSWORD}"));
     command.arg("--cert").arg(file("server.pem")).arg("--pkey").arg(file("server.key"));
     command.arg("--log-file").arg(file("log")).arg("--pidfile").arg(file("pid"));
