@@ -14,6 +14,7 @@ use axum::extract::State;
 use axum::response::Html;
 use axum::routing::{get, post};
 use serde_json::Value;
+use tests::namespace::Namespace;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc};
@@ -120,6 +121,11 @@ struct Desk {
 impl Browser {
     /// Starts a browser.
     pub(crate) async fn start(kind: Kind, setup: Setup) -> Self {
+        Self::start_in(None, kind, setup).await
+    }
+
+    /// Starts a browser in a network of its own.
+    pub(crate) async fn start_in(place: Option<&Namespace>, kind: Kind, setup: Setup) -> Self {
         let (orders, receive_orders) = mpsc::channel(1);
         let (send_results, results) = mpsc::channel(1);
         let desk =
@@ -129,13 +135,16 @@ impl Browser {
             .route("/order", get(next_order))
             .route("/result", post(take_result))
             .with_state(desk);
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let bind = || std::net::TcpListener::bind("127.0.0.1:0");
+        let listener = place.map_or_else(|| bind().unwrap(), |place| place.enter(bind).unwrap());
+        listener.set_nonblocking(true).unwrap();
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         let url = format!("http://localhost:{}/", listener.local_addr().unwrap().port());
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         let profile = tempfile::tempdir().unwrap();
         let mut command = match kind {
-            Kind::Chromium => chromium(profile.path(), setup),
-            Kind::Firefox => firefox(profile.path(), setup != Setup::Plain),
+            Kind::Chromium => chromium(place, profile.path(), setup),
+            Kind::Firefox => firefox(place, profile.path(), setup != Setup::Plain),
         };
         let process = Group::start(command.arg(url).stdout(Stdio::null()).stderr(Stdio::null()));
         Self {
@@ -175,6 +184,18 @@ async fn take_result(State(desk): State<Desk>, body: axum::Json<Value>) {
     let _ = desk.results.send(body.0).await;
 }
 
+/// A program, started in a network of its own if there is one.
+fn program(place: Option<&Namespace>, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    match place.map(Namespace::command) {
+        Some([enter, words @ ..]) => {
+            let mut command = Command::new(enter);
+            command.args(words).arg(program);
+            command
+        }
+        None => Command::new(program),
+    }
+}
+
 /// Flags that keep Chromium on this machine, and with `permissions` let it use loopback.
 pub(crate) fn chromium_flags(permissions: bool) -> Vec<&'static str> {
     let mut flags = vec![
@@ -186,7 +207,9 @@ pub(crate) fn chromium_flags(permissions: bool) -> Vec<&'static str> {
         "--disable-background-networking",
         "--disable-component-update",
         "--disable-sync",
-        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+        // Names of multicast DNS are looked up in this network, if at all.
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1, \
+         EXCLUDE 10.*, EXCLUDE *.local",
     ];
     if permissions {
         flags.extend([
@@ -201,8 +224,8 @@ pub(crate) fn chromium_flags(permissions: bool) -> Vec<&'static str> {
     flags
 }
 
-fn chromium(profile: &std::path::Path, setup: Setup) -> Command {
-    let mut command = Command::new("chromium");
+fn chromium(place: Option<&Namespace>, profile: &std::path::Path, setup: Setup) -> Command {
+    let mut command = program(place, "chromium");
     command.args(chromium_flags(setup != Setup::Plain));
     command.arg(format!("--user-data-dir={}", profile.display()));
     if setup == Setup::Filmed {
@@ -215,7 +238,7 @@ fn chromium(profile: &std::path::Path, setup: Setup) -> Command {
     command
 }
 
-fn firefox(profile: &std::path::Path, permissions: bool) -> Command {
+fn firefox(place: Option<&Namespace>, profile: &std::path::Path, permissions: bool) -> Command {
     let mut preferences = vec![
         ("network.dns.disabled", "true"),
         ("browser.startup.page", "0"),
@@ -240,7 +263,7 @@ fn firefox(profile: &std::path::Path, permissions: bool) -> Command {
         .map(|(name, value)| format!("user_pref(\"{name}\", {value});\n"))
         .collect();
     std::fs::write(profile.join("user.js"), lines).unwrap();
-    let mut command = Command::new("firefox-esr");
+    let mut command = program(place, "firefox-esr");
     command.args(["--headless", "--no-remote", "--profile"]).arg(profile);
     command
 }
@@ -260,15 +283,14 @@ impl PeerProgram {
 
     /// The same on this address.
     pub(crate) async fn start_at(address: &str, flags: &[&str]) -> Self {
-        let mut command = Command::new(peer_binary());
-        command.args(["serve", "--listen", address]).args(flags).stdout(Stdio::piped());
-        let mut process = Group::start(&mut command);
-        let mut lines = BufReader::new(process.stdout()).lines();
-        let line = tokio::time::timeout(Duration::from_secs(10), lines.next_line())
-            .await
-            .expect("peer prints its address")
-            .unwrap()
-            .expect("peer prints a line");
+        Self::start_in(None, address, flags).await
+    }
+
+    /// The same in a network of its own.
+    pub(crate) async fn start_in(place: Option<&Namespace>, address: &str, flags: &[&str]) -> Self {
+        let mut words = vec!["serve", "--listen", address];
+        words.extend(flags);
+        let (line, process) = start_peer(place, &words).await;
         let at = line.find("http://").expect("the line holds the address");
         let url = line[at..].split_whitespace().next().unwrap().trim_end_matches('/').to_owned();
         Self { url, process }
@@ -278,6 +300,18 @@ impl PeerProgram {
     pub(crate) async fn interrupt(self) -> std::process::ExitStatus {
         self.process.interrupt().await
     }
+}
+
+/// Starts the `peer` program, and waits for the one line that it prints.
+pub(crate) async fn start_peer(place: Option<&Namespace>, words: &[&str]) -> (String, Group) {
+    /// How long a loaded machine may take.
+    const PATIENCE: Duration = Duration::from_secs(30);
+    let mut command = program(place, peer_binary());
+    let mut process = Group::start(command.args(words).stdout(Stdio::piped()));
+    let mut lines = BufReader::new(process.stdout()).lines();
+    let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
+    let line = line.expect("peer prints its address").unwrap().expect("peer prints a line");
+    (line, process)
 }
 
 /// The program that `cargo build -p peer` puts beside the test programs.

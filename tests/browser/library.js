@@ -36,20 +36,38 @@ const inbox = channel => {
   }) };
 };
 
-// Offers to a peer that speaks the HTTP contract; `setup(pc)` makes the channels before the offer.
-const call = async (base, setup) => {
+// Offers to a peer that speaks the HTTP contract; `setup(pc)` makes the channels before the offer. Both descriptions
+// may be changed on their way.
+const call = async (base, setup, { offered = sdp => sdp, answered = sdp => sdp } = {}) => {
   const pc = new RTCPeerConnection();
   const made = setup(pc);
   await pc.setLocalDescription();
   const response = await fetch(base + '/offer', {
-    method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: pc.localDescription.sdp });
+    method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: offered(pc.localDescription.sdp) });
   if (response.status !== 201) throw new Error(`offer: ${response.status} ${await response.text()}`);
   const session = new URL(response.headers.get('Location'), base).href;
-  await pc.setRemoteDescription({ type: 'answer', sdp: await response.text() });
+  await pc.setRemoteDescription({ type: 'answer', sdp: answered(await response.text()) });
   return { pc, made, session };
+};
+// A description without the candidates that `unwanted` is true of.
+const without = (sdp, unwanted) => sdp.split('\r\n').filter(line => !(line.startsWith('a=candidate:') && unwanted(line)))
+  .filter(line => line !== 'a=end-of-candidates').join('\r\n');
+// The local description with all candidates.
+const gathered = async pc => {
+  await until('all candidates', () => pc.iceGatheringState === 'complete', 60000);
+  return pc.localDescription.sdp;
 };
 const sessionState = async session => { const r = await fetch(session); return r.status === 404 ? { state: 'closed', gone: true } : r.json(); };
 const report = async (pc, type) => { for (const r of (await pc.getStats()).values()) if (r.type === type) return r; };
+
+// What the pair in use is made of; nothing until there is one.
+const selectedPair = async pc => {
+  const reports = await pc.getStats(), all = [...reports.values()];
+  const id = all.find(r => r.type === 'transport')?.selectedCandidatePairId;
+  const pair = reports.get(id) ?? all.find(r => r.type === 'candidate-pair' && r.selected);
+  const [local, remote] = [reports.get(pair?.localCandidateId), reports.get(pair?.remoteCandidateId)];
+  return local && remote && { local: local.candidateType, remote: remote.candidateType, protocol: local.protocol };
+};
 
 (async () => {
   for (;;) {

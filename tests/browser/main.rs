@@ -20,6 +20,7 @@ mod devices;
 mod driven;
 mod harness;
 mod media;
+mod nat;
 mod offering;
 mod page;
 mod relay;
@@ -64,6 +65,12 @@ fn main() -> ExitCode {
                 runtime.block_on(async {
                     offering::run(*case, lab.browser().await).await.map_err(Into::into)
                 })
+            }));
+        }
+        for (name, case) in nat::cases(kind) {
+            let (lab, runtime) = (Arc::clone(&lab), Arc::clone(&runtime));
+            trials.push(Trial::test(format!("{kind}::nat::{name}"), move || {
+                runtime.block_on(async { nat::run(case, &lab).await.map_err(Into::into) })
             }));
         }
         for (name, case) in media::cases(kind) {

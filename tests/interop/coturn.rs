@@ -5,7 +5,7 @@
 
 use std::future::Future;
 use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, UdpSocket};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use peer::{
     Config, DataChannel, Endpoint, EndpointOptions, IceServer, IceTransportPolicy, Message,
     PeerConnection, PeerEvent,
 };
-use tests::coturn::{Coturn, Options, PASSWORD, USER};
+use tests::coturn::{Coturn, PASSWORD, USER};
 
 use crate::process::{Running, peer, serving_peer};
 
@@ -28,24 +28,8 @@ fn probe() -> UdpSocket {
     UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()
 }
 
-/// coturn on loopback, where it may relay to itself.
 fn coturn(arguments: &[&str]) -> Coturn {
-    const PORTS: u16 = 4;
-    let is_free = |port: &u16| {
-        UdpSocket::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()
-            && TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()
-    };
-    let port = || probe().local_addr().unwrap().port().saturating_sub(PORTS);
-    let port =
-        std::iter::repeat_with(port).find(|first| (*first..*first + PORTS).all(|p| is_free(&p)));
-    let always = ["--allow-loopback-peers", "--no-rfc5780", "--verbose"];
-    let options = Options {
-        command: vec!["turnserver".into()],
-        addresses: vec![IpAddr::from(Ipv4Addr::LOCALHOST)],
-        port: port.unwrap(),
-        arguments: always.iter().chain(arguments).map(|argument| (*argument).to_owned()).collect(),
-    };
-    Coturn::start(options, &probe()).unwrap()
+    Coturn::on_loopback(arguments).unwrap()
 }
 
 fn url(server: &Coturn, transport: &str) -> String {

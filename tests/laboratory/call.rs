@@ -10,10 +10,10 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
 
 use crate::Lab;
-use crate::namespace::Namespace;
 use crate::peers::Peer;
 use crate::signalling::Tunnel;
 use tests::matrix::Way;
+use tests::namespace::Namespace;
 
 /// How long anything may take that must happen, on a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

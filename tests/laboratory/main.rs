@@ -17,7 +17,6 @@ mod cable;
 mod call;
 mod matrix;
 mod measure;
-mod namespace;
 mod network;
 mod peers;
 mod router;
@@ -32,6 +31,7 @@ use clap::Parser;
 use rand::Rng;
 use tempfile::TempDir;
 use tests::coturn::Coturn;
+use tests::namespace;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::matrix::{Outcome, Pair};
@@ -96,7 +96,7 @@ async fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     namespace::remove_orphans();
-    if let Err(reason) = namespace::possible() {
+    if let Err(reason) = namespace::possible(&[("nft", "nftables"), ("turnserver", "coturn")]) {
         eprintln!("tests/lab: network namespaces cannot be made here: {reason}");
         return ExitCode::from(NO_NAMESPACES);
     }

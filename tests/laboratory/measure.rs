@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use stun::behaviour::Dependence;
 
-use crate::namespace::Namespace;
 use crate::network::{Network, Place, SERVERS, SERVERS_IPV6};
 use tests::matrix::{Nat, Site};
+use tests::namespace::Namespace;
 
 /// How long something may take that must arrive.
 const PATIENCE: Duration = Duration::from_secs(10);

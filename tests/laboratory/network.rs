@@ -15,9 +15,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::namespace::Namespace;
 use crate::router;
 use tests::matrix::Site;
+use tests::namespace::Namespace;
 
 /// The servers' addresses. Two, so that RFC 5780 can be served.
 pub(crate) const SERVERS: [Ipv4Addr; 2] =

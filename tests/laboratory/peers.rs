@@ -10,8 +10,8 @@ use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 
 use crate::Lab;
-use crate::namespace::Namespace;
 use crate::servers;
+use tests::namespace::Namespace;
 
 /// The `peer` program of the same build.
 pub(crate) fn program() -> Result<PathBuf, String> {

@@ -19,7 +19,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::namespace::Namespace;
+use tests::namespace::Namespace;
 
 /// A tunnel to a port of loopback in another namespace.
 pub(crate) struct Tunnel<'a> {

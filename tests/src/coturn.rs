@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -63,6 +63,38 @@ impl Coturn {
         let mut server = Self { child, options, directory };
         server.wait_until_it_answers(probe)?;
         Ok(server)
+    }
+
+    /// Starts it on free ports of loopback, where it may relay to itself.
+    ///
+    /// # Errors
+    /// As [`Coturn::start`].
+    pub fn on_loopback(arguments: &[&str]) -> Result<Self, String> {
+        const PORTS: u16 = 4;
+        const TRIES: usize = 100;
+        let is_free = |port: &u16| {
+            UdpSocket::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()
+                && TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()
+        };
+        let probe = || UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| error.to_string());
+        let mut port = None;
+        for _ in 0..TRIES {
+            let address = probe()?.local_addr().map_err(|error| error.to_string())?;
+            let first = address.port().saturating_sub(PORTS);
+            if (first..first.saturating_add(PORTS)).all(|port| is_free(&port)) {
+                port = Some(first);
+                break;
+            }
+        }
+        let always = ["--allow-loopback-peers", "--no-rfc5780", "--verbose"];
+        let arguments = always.iter().chain(arguments);
+        let options = Options {
+            command: vec!["turnserver".into()],
+            addresses: vec![IpAddr::from(Ipv4Addr::LOCALHOST)],
+            port: port.ok_or("no free ports for coturn")?,
+            arguments: arguments.map(|argument| (*argument).to_owned()).collect(),
+        };
+        Self::start(options, &probe()?)
     }
 
     /// Kills it, which loses all allocations, and starts it again.

@@ -21,6 +21,7 @@ pub mod endpoint;
 pub mod host;
 pub mod judge;
 pub mod matrix;
+pub mod namespace;
 pub mod sim;
 
 pub use endpoint::{Answering, Datagram, Endpoint, Responder, TurnServer};

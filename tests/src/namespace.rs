@@ -22,14 +22,17 @@ const PREFIX: &str = "lab";
 
 /// A network namespace. Dropped, it ends the processes inside and is gone.
 #[derive(Debug)]
-pub(crate) struct Namespace {
+pub struct Namespace {
     name: String,
     file: File,
 }
 
 impl Namespace {
     /// A new one, with loopback up.
-    pub(crate) fn add(name: &str) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// This machine does not let us.
+    pub fn add(name: &str) -> Result<Self, String> {
         let name = format!("{PREFIX}{}-{name}", std::process::id());
         run(Command::new("ip").args(["netns", "add", &name]), "")?;
         let file = File::open(Path::new(NAMES).join(&name))
@@ -40,7 +43,8 @@ impl Namespace {
     }
 
     /// The name, for `ip netns exec`.
-    pub(crate) fn name(&self) -> &str {
+    #[must_use]
+    pub fn name(&self) -> &str {
         &self.name
     }
 
@@ -48,7 +52,10 @@ impl Namespace {
     ///
     /// It is done on a thread of its own, because a thread that has entered cannot lend itself to
     /// others any more.
-    pub(crate) fn enter<T: Send>(
+    ///
+    /// # Errors
+    /// Whatever comes of `work`.
+    pub fn enter<T: Send>(
         &self,
         work: impl FnOnce() -> std::io::Result<T> + Send,
     ) -> Result<T, String> {
@@ -63,23 +70,33 @@ impl Namespace {
     }
 
     /// The words that start a program inside.
-    pub(crate) fn command(&self) -> [&str; 4] {
+    #[must_use]
+    pub fn command(&self) -> [&str; 4] {
         ["ip", "netns", "exec", &self.name]
     }
 
     /// Commands of `ip`, one on each line.
-    pub(crate) fn ip(&self, lines: &str) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn ip(&self, lines: &str) -> Result<(), String> {
         run(Command::new("ip").args(["-n", &self.name, "-batch", "-"]), lines)
     }
 
     /// Rules of nftables.
-    pub(crate) fn nft(&self, rules: &str) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn nft(&self, rules: &str) -> Result<(), String> {
         let [ip, words @ ..] = self.command();
         run(Command::new(ip).args(words).args(["nft", "-f", "-"]), rules)
     }
 
     /// Sets what a file below `/proc/sys/net` tells.
-    pub(crate) fn set(&self, key: &str, value: &str) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn set(&self, key: &str, value: &str) -> Result<(), String> {
         let path = Path::new("/proc/sys/net").join(key);
         self.enter(|| std::fs::write(path, value))
     }
@@ -127,12 +144,15 @@ fn remove(name: &str) {
     let _ = Command::new("ip").args(["netns", "delete", name]).stderr(Stdio::null()).status();
 }
 
-/// Whether this machine lets us make them.
-pub(crate) fn possible() -> Result<(), String> {
+/// Whether this machine lets us make them, and has these programs, each of a Debian package.
+///
+/// # Errors
+/// Why not.
+pub fn possible(programs: &[(&str, &str)]) -> Result<(), String> {
     if !rustix::process::geteuid().is_root() {
         return Err("it takes root".into());
     }
-    for (program, package) in [("ip", "iproute2"), ("nft", "nftables"), ("turnserver", "coturn")] {
+    for (program, package) in [("ip", "iproute2")].iter().chain(programs) {
         let found = Command::new("sh").args(["-c", "command -v \"$0\"", program]).output();
         if !found.is_ok_and(|output| output.status.success()) {
             return Err(format!(
@@ -144,7 +164,7 @@ pub(crate) fn possible() -> Result<(), String> {
 }
 
 /// Removes what labs have left that were killed, or were told to keep it.
-pub(crate) fn remove_orphans() {
+pub fn remove_orphans() {
     let Ok(names) = std::fs::read_dir(NAMES) else { return };
     for name in names.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
         let pid = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once('-'));
