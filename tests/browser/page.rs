@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::driven::{Page, eventually};
 use crate::harness::{PeerProgram, Setup};
+use crate::nat;
 
 #[derive(Clone, Copy)]
 pub(crate) enum Case {
@@ -14,6 +15,7 @@ pub(crate) enum Case {
     VoiceAndVideo,
     Watch,
     Live,
+    RelayOnly,
 }
 
 pub(crate) const CASES: &[(&str, Case)] = &[
@@ -23,13 +25,17 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     ("voice_and_video_are_heard_and_seen_again", Case::VoiceAndVideo),
     ("watch_shows_the_clock_and_sounds_the_tone", Case::Watch),
     ("one_tab_publishes_and_another_watches", Case::Live),
+    ("with_relay_1_in_its_address_it_uses_the_relay_alone", Case::RelayOnly),
 ];
 
 pub(crate) async fn run(case: Case) -> Result<(), String> {
+    if let Case::RelayOnly = case {
+        return relay_only().await;
+    }
     let peer = PeerProgram::start(&[]).await;
     let setup = match case {
         Case::VoiceAndVideo | Case::Live => Setup::Filmed,
-        Case::Buttons | Case::SecondTab | Case::CtrlC | Case::Watch => Setup::Plain,
+        _ => Setup::Plain,
     };
     let page = Page::open(&peer.url, setup).await;
     match case {
@@ -39,6 +45,7 @@ pub(crate) async fn run(case: Case) -> Result<(), String> {
         Case::VoiceAndVideo => voice_and_video(&page).await,
         Case::Watch => watch(&page).await,
         Case::Live => live(&page, &peer.url).await,
+        Case::RelayOnly => {}
     }
     page.close().await;
     Ok(())
@@ -103,6 +110,22 @@ async fn ctrl_c(page: &Page, peer: PeerProgram) -> Result<(), String> {
     if took > Duration::from_secs(3) {
         return Err(format!("the page saw the end after {took:?}"));
     }
+    Ok(())
+}
+
+async fn relay_only() -> Result<(), String> {
+    let (_relay, peer) = nat::serving().await;
+    let page = Page::open(&format!("{}/?relay=1", peer.url), Setup::Plain).await;
+    connect(&page).await;
+    chat(&page, "hello through the relay").await;
+    page.until("#pair", |pair| pair.contains("(relay) ↔")).await;
+    // Without that, the servers are there and the shorter way is taken.
+    page.client.goto(&peer.url).await.unwrap();
+    connect(&page).await;
+    chat(&page, "hello, straight").await;
+    let pair = page.until("#pair", |pair| pair.contains('↔')).await;
+    assert!(!pair.contains("(relay)"), "{pair}");
+    page.close().await;
     Ok(())
 }
 

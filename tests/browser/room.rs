@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::devices::TONE_HZ;
 use crate::driven::{Page, eventually};
 use crate::harness::{PeerProgram, Setup};
+use crate::nat;
 
 #[derive(Clone, Copy)]
 pub(crate) enum Case {
@@ -21,6 +22,7 @@ pub(crate) enum Case {
     Rejoin,
     Third,
     ServerGone,
+    RelayOnly,
 }
 
 pub(crate) const CASES: &[(&str, Case)] = &[
@@ -32,9 +34,16 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     ("who_leaves_can_come_back", Case::Rejoin),
     ("a_third_gets_a_clear_sentence", Case::Third),
     ("the_call_is_found_again_when_the_server_comes_back", Case::ServerGone),
+    ("with_relay_1_in_the_address_a_relay_is_all_that_is_used", Case::RelayOnly),
 ];
 
 pub(crate) async fn run(case: Case) -> Result<(), String> {
+    if let Case::RelayOnly = case {
+        let (_relay, peer) = nat::serving().await;
+        let room = Room::open(&format!("{}/room/tea?relay=1", peer.url)).await;
+        relay_only(&room).await;
+        return room.end().await;
+    }
     let peer = PeerProgram::start(&[]).await;
     let room = format!("{}/room/tea", peer.url);
     let room = Room::open(&room).await;
@@ -46,6 +55,7 @@ pub(crate) async fn run(case: Case) -> Result<(), String> {
         Case::Glare => glare(&room).await,
         Case::Rejoin => rejoin(&room).await,
         Case::Third => third(&room, &peer.url).await,
+        Case::RelayOnly => {}
         Case::ServerGone => {
             server_gone(&room, peer).await;
             return room.end().await;
@@ -160,6 +170,14 @@ const LISTEN: &str = "
       const best = levels.indexOf(Math.max(...levels));
       return levels[best] < -60 ? 0 : best * context.sampleRate / analyser.fftSize;
     };";
+
+async fn relay_only(room: &Room) {
+    chat(room).await;
+    for tab in [FIRST, SECOND] {
+        let relays = |pair: &str| pair.matches("(relay)").count() == 2;
+        room.at(tab).await.until("#pair", relays).await;
+    }
+}
 
 async fn chat(room: &Room) {
     for (from, to, line) in [(FIRST, SECOND, "hello over there"), (SECOND, FIRST, "größer 🎈")]

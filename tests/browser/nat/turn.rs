@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tests::coturn::{Coturn, PASSWORD, USER};
 
 use super::{Meeting, Side, soon};
-use crate::harness::{Browser, Group, start_peer};
+use crate::harness::{Browser, Group, PeerProgram, start_peer};
 
 /// Which server lends the addresses.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +84,17 @@ impl Running {
             Self::Ours { url, .. } => format!("{url}?transport={transport}"),
         }
     }
+}
+
+/// A `peer serve` that tells its pages of a relay, and that relay.
+pub(crate) async fn serving() -> (Coturn, PeerProgram) {
+    let start = || Coturn::on_loopback(&[]).unwrap();
+    let coturn = tokio::task::spawn_blocking(start).await.unwrap();
+    let (stun, turn) = (format!("stun:{}", coturn.address()), format!("turn:{}", coturn.address()));
+    let servers = ["--stun", &stun, "--turn", &turn];
+    let user = ["--turn-user", USER, "--turn-password", PASSWORD];
+    let peer = PeerProgram::start(&[servers.as_slice(), &user].concat()).await;
+    (coturn, peer)
 }
 
 /// What the browser is made of.
