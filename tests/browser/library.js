@@ -66,7 +66,8 @@ const selectedPair = async pc => {
   const id = all.find(r => r.type === 'transport')?.selectedCandidatePairId;
   const pair = reports.get(id) ?? all.find(r => r.type === 'candidate-pair' && r.selected);
   const [local, remote] = [reports.get(pair?.localCandidateId), reports.get(pair?.remoteCandidateId)];
-  return local && remote && { local: local.candidateType, remote: remote.candidateType, protocol: local.protocol };
+  return local && remote && { local: local.candidateType, remote: remote.candidateType, protocol: local.protocol,
+    relayProtocol: local.relayProtocol };
 };
 
 (async () => {

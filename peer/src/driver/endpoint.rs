@@ -226,6 +226,16 @@ impl Endpoint {
         }
     }
 
+    /// Announces names for this machine's addresses, for connections that are to
+    /// [hide](Config::hide_addresses) them. They do it themselves, but nothing may be said twice within
+    /// a second (RFC 6762 §6) and some browsers wait for an answer no longer than that: so a server
+    /// program begins with this.
+    pub fn announce_names(&self) {
+        for address in self.inner.addresses.borrow().iter() {
+            self.inner.names.of(*address);
+        }
+    }
+
     /// The gathering from these servers, begun if there is none; `None` without servers.
     fn gathering(&self, servers: &[IceServer]) -> Option<Arc<Gathering>> {
         let Inner { socket, router, tls, addresses, gatherings, .. } = &*self.inner;

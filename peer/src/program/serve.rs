@@ -49,6 +49,9 @@ pub(crate) async fn serve(arguments: ServeArgs) -> Result<(), Failure> {
     announce(arguments.listen, address)?;
     info!(udp_port = endpoint.port(), "serving");
 
+    if config.hide_addresses {
+        endpoint.announce_names();
+    }
     let gathering = tokio::spawn(gather(endpoint.clone(), config.ice_servers.clone()));
     let sessions = Sessions::new(endpoint.clone(), config, arguments.max_sessions, studio);
     let rooms = Rooms::new();

@@ -72,8 +72,8 @@ const THEIRS: &str = r"
 
 /// Our answer has a name, the browser's offer has nothing.
 ///
-/// A browser asks for a name once, and who has told all the network of a name stays silent for the next
-/// second (RFC 6762 §6): if the question comes just then, another call brings another question.
+/// Who has told all the network of a name stays silent for the next second (RFC 6762 §6). Chromium asks
+/// once and waits for less than that: if its question comes just then, another call brings another.
 const OURS: &str = r"
     const meet = async () => {
         let answer;

@@ -123,6 +123,12 @@ pub(super) async fn is_relayed(case: Relayed, browser: &Browser) -> Result<(), S
     // Nothing gets through a relay before the other's address was told: no candidate is reflexive.
     let relays = ["relay", "relay"].map(str::to_owned);
     assert_eq!((&theirs, &ours), (&relays, &relays), "the browser's pair, and ours");
+    let theirs = browser.run("return (await selectedPair(pc)).relayProtocol".to_owned()).await?;
+    let ours = meeting.ours.get_stats().await.unwrap();
+    let pair = ours.selected_candidate_pair.unwrap();
+    let ours = ours.local_candidates.iter().find(|local| local.id == pair.local_candidate_id);
+    let ours = ours.and_then(|candidate| candidate.relay_protocol);
+    assert_eq!((theirs.as_str(), ours), (Some(case.transport), Some(case.transport)));
     meeting.end().await
 }
 
