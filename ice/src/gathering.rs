@@ -229,11 +229,16 @@ impl Gatherer {
     }
 
     /// A stream to a server could not be opened, or has ended.
-    pub fn handle_stream_closed(&mut self, now: Instant, remote: SocketAddr, reason: &str) {
-        let remote = canonical(remote);
+    pub fn handle_stream_closed(
+        &mut self,
+        now: Instant,
+        transport: ServerTransport,
+        remote: SocketAddr,
+        reason: &str,
+    ) {
+        let stream = (transport, canonical(remote));
         for allocation in &mut self.allocations {
-            let is_stream = allocation.transport != ServerTransport::Udp;
-            if is_stream && allocation.remote == remote && allocation.is_running() {
+            if (allocation.transport, allocation.remote) == stream && allocation.is_running() {
                 let failure = Failure::unreachable(&format!("no connection: {reason}"));
                 allocation.fail(now, failure, &mut self.rng);
                 self.news.look();

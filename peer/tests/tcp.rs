@@ -59,10 +59,10 @@ async fn incoming(connection: &PeerConnection) -> DataChannel {
 
 /// A channel from `ours` to `theirs` carries messages of all sizes there and back.
 async fn talk(ours: &PeerConnection, theirs: &PeerConnection) {
-    let mut channel = ours.create_data_channel("tcp", Default::default()).await.unwrap();
+    let channel = ours.create_data_channel("tcp", Default::default()).await.unwrap();
     negotiate(ours, theirs).await;
     soon("open", channel.opened()).await.unwrap();
-    let mut remote = incoming(theirs).await;
+    let remote = incoming(theirs).await;
     for length in [1, 1_000, 65_536, 262_144] {
         channel.send(Message::binary(vec![7; length])).await.unwrap();
         let message = soon("a message there", remote.recv()).await.unwrap();

@@ -105,7 +105,12 @@ impl Host {
         self.gatherer.remove_base(now, base);
         let is_gone = |stream: &mut Stream| stream.local.ip() == base.ip();
         for stream in self.streams.extract_if(.., is_gone).collect::<Vec<_>>() {
-            self.gatherer.handle_stream_closed(now, stream.remote, "its interface has vanished");
+            self.gatherer.handle_stream_closed(
+                now,
+                stream.transport,
+                stream.remote,
+                "its interface has vanished",
+            );
         }
         self.pump(now);
     }
@@ -118,7 +123,7 @@ impl Host {
     /// The stream to a server has ended.
     pub fn close_streams(&mut self, now: Instant, reason: &str) {
         for stream in std::mem::take(&mut self.streams) {
-            self.gatherer.handle_stream_closed(now, stream.remote, reason);
+            self.gatherer.handle_stream_closed(now, stream.transport, stream.remote, reason);
         }
         self.pump(now);
     }

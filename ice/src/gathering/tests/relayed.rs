@@ -301,7 +301,7 @@ fn a_stream_that_ends_takes_its_allocation_with_it() {
     relays.run_for(SECOND);
     assert_eq!(relays.relayed().len(), 1);
     let now = relays.now;
-    relays.gatherer.handle_stream_closed(now, at(SERVER), "it was reset");
+    relays.gatherer.handle_stream_closed(now, ServerTransport::Tls, at(SERVER), "it was reset");
     let client =
         FiveTuple { transport: ServerTransport::Tls, local: at(SERVER), remote: at(PUBLIC) };
     relays.servers.get_mut(&at(SERVER)).unwrap().client_gone(now, client);

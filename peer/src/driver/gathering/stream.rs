@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use stun::ServerTransport;
 use stun::turn::Deframer;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -37,6 +38,7 @@ const CHUNK: usize = 32 << 10;
 pub(super) struct Arrival {
     /// Which stream; there may have been another to the same server.
     pub(super) id: u64,
+    pub(super) transport: ServerTransport,
     /// The server.
     pub(super) remote: SocketAddr,
     pub(super) what: What,
@@ -56,6 +58,7 @@ pub(super) enum What {
 /// What a stream's task works with.
 pub(super) struct Stream {
     pub(super) id: u64,
+    pub(super) transport: ServerTransport,
     pub(super) remote: SocketAddr,
     /// With TLS, whom the server has to be.
     pub(super) tls: Option<(Arc<Tls>, String)>,
@@ -105,11 +108,12 @@ impl Stream {
 
     async fn pass<S: AsyncRead + AsyncWrite>(&mut self, stream: S) -> Result<(), String> {
         let (reader, writer) = tokio::io::split(stream);
-        let Stream { id, remote, queue, level, arrivals, .. } = self;
+        let Stream { id, transport, remote, queue, level, arrivals, .. } = self;
         tokio::select! {
             ended = read(reader, |messages| {
                 let what = What::Messages(messages);
-                let arrival = Arrival { id: *id, remote: *remote, what };
+                let (id, transport, remote) = (*id, *transport, *remote);
+                let arrival = Arrival { id, transport, remote, what };
                 async { arrivals.send(arrival).await.is_ok() }
             }) => ended,
             ended = write(writer, queue, level) => ended,
@@ -117,7 +121,8 @@ impl Stream {
     }
 
     async fn arrive(&self, what: What) {
-        let arrival = Arrival { id: self.id, remote: self.remote, what };
+        let Stream { id, transport, remote, .. } = *self;
+        let arrival = Arrival { id, transport, remote, what };
         // The gathering may have ended meanwhile.
         let _ = self.arrivals.send(arrival).await;
     }

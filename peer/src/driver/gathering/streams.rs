@@ -38,7 +38,8 @@ const MAX_ARRIVALS: usize = 32;
 /// All streams of a gathering. As bounded as its servers.
 pub(super) struct Streams {
     tls: Arc<Tls>,
-    open: HashMap<SocketAddr, Link>,
+    /// By what they are and where they lead: TCP and TLS to one port are two streams.
+    open: HashMap<(ServerTransport, SocketAddr), Link>,
     arrivals: mpsc::Receiver<Arrival>,
     /// For new streams.
     sender: mpsc::Sender<Arrival>,
@@ -49,7 +50,6 @@ pub(super) struct Streams {
 /// Our end of a stream.
 struct Link {
     id: u64,
-    transport: ServerTransport,
     /// Our IP address, once it is connected.
     local: Option<IpAddr>,
     queue: mpsc::Sender<Bytes>,
@@ -68,11 +68,11 @@ impl Streams {
     /// to be `host`.
     pub(super) fn send(&mut self, message: ToServer, host: impl FnOnce() -> String) {
         let ToServer { transport, remote, payload, .. } = message;
-        let is_open = self.open.get(&remote).is_some_and(|link| link.transport == transport);
-        if !is_open {
+        let stream = (transport, remote);
+        if !self.open.contains_key(&stream) {
             self.open(transport, remote, host);
         }
-        if let Some(link) = self.open.get(&remote) {
+        if let Some(link) = self.open.get(&stream) {
             link.push(payload);
         }
     }
@@ -96,6 +96,7 @@ impl Streams {
         debug!(%remote, ?transport, "stream to a server");
         let stream = Stream {
             id,
+            transport,
             remote,
             tls,
             queue: messages,
@@ -103,26 +104,26 @@ impl Streams {
             arrivals: self.sender.clone(),
         };
         self.tasks.spawn(stream.run());
-        self.open.insert(remote, Link { id, transport, local: None, queue, level });
+        self.open.insert((transport, remote), Link { id, local: None, queue, level });
     }
 
     /// What came next from any stream that is still in use.
     pub(super) async fn receive(&mut self) -> (ServerTransport, SocketAddr, What) {
         loop {
             // It cannot end: one sender is ours.
-            let Some(Arrival { id, remote, what }) = self.arrivals.recv().await else {
+            let Some(Arrival { id, transport, remote, what }) = self.arrivals.recv().await else {
                 std::future::pending::<()>().await;
                 continue;
             };
-            let Some(link) = self.open.get_mut(&remote).filter(|link| link.id == id) else {
+            let stream = (transport, remote);
+            let Some(link) = self.open.get_mut(&stream).filter(|link| link.id == id) else {
                 continue;
             };
-            let transport = link.transport;
             match what {
                 What::Opened(local) => link.local = Some(local),
                 What::Messages(_) => {}
                 What::Closed(_) => {
-                    self.open.remove(&remote);
+                    self.open.remove(&stream);
                 }
             }
             return (transport, remote, what);
@@ -130,14 +131,14 @@ impl Streams {
     }
 
     /// Cuts those from an address of ours that has vanished; to which servers they were.
-    pub(super) fn cut(&mut self, gone: IpAddr) -> Vec<SocketAddr> {
-        let is_dead = |_: &SocketAddr, link: &mut Link| link.local == Some(gone);
-        self.open.extract_if(is_dead).map(|(remote, _)| remote).collect()
+    pub(super) fn cut(&mut self, gone: IpAddr) -> Vec<(ServerTransport, SocketAddr)> {
+        let is_dead = |_: &(_, _), link: &mut Link| link.local == Some(gone);
+        self.open.extract_if(is_dead).map(|(stream, _)| stream).collect()
     }
 
     /// Closes those that are not wanted any more.
     pub(super) fn retain(&mut self, is_wanted: impl Fn(ServerTransport, SocketAddr) -> bool) {
-        self.open.retain(|remote, link| is_wanted(link.transport, *remote));
+        self.open.retain(|(transport, remote), _| is_wanted(*transport, *remote));
     }
 
     /// Closes all when they have sent what waits, or at that time.
@@ -203,7 +204,7 @@ mod tests {
     async fn a_full_stream_loses_packets_and_keeps_requests() {
         let (queue, mut messages) = mpsc::channel(MAX_QUEUED_MESSAGES);
         let level = Arc::new(Level::new(MAX_QUEUED));
-        let link = Link { id: 1, transport: ServerTransport::Tcp, local: None, queue, level };
+        let link = Link { id: 1, local: None, queue, level };
         let mut packet = vec![0x40; 1200];
         for _ in 0..1000 {
             link.push(packet.clone().into());
@@ -219,5 +220,23 @@ mod tests {
         }
         assert_eq!(sizes.len(), MAX_QUEUED_PACKETS / 1200 + 1);
         assert_eq!(sizes.last(), Some(&100));
+    }
+
+    #[tokio::test]
+    async fn trap_tcp_and_tls_to_one_port_are_two_streams() {
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let remote = server.local_addr().unwrap();
+        let mut streams = Streams::new(Arc::new(Tls::new(None).unwrap()));
+        let local = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut accepted = Vec::new();
+        for transport in [ServerTransport::Tcp, ServerTransport::Tls, ServerTransport::Tcp] {
+            let payload = Bytes::from_static(&[0; 20]);
+            let message = ToServer { transport, local, remote, payload };
+            streams.send(message, || "localhost".into());
+            if accepted.len() < 2 {
+                accepted.push(server.accept().await.unwrap());
+            }
+        }
+        assert_eq!((streams.open.len(), streams.last_id), (2, 2), "neither took the other's place");
     }
 }

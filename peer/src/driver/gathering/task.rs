@@ -156,8 +156,9 @@ impl Task {
         }
         for gone in former.iter().filter(|base| !self.bases.contains(base)) {
             self.gatherer.remove_base(now, *gone);
-            for remote in self.streams.cut(gone.ip()) {
-                self.gatherer.handle_stream_closed(now, remote, "its interface has vanished");
+            for (transport, remote) in self.streams.cut(gone.ip()) {
+                let reason = "its interface has vanished";
+                self.gatherer.handle_stream_closed(now, transport, remote, reason);
             }
         }
     }
@@ -193,7 +194,9 @@ impl Task {
                 self.deliver();
             }
             What::Opened(_) => {}
-            What::Closed(reason) => self.gatherer.handle_stream_closed(now, remote, &reason),
+            What::Closed(reason) => {
+                self.gatherer.handle_stream_closed(now, transport, remote, &reason);
+            }
         }
     }
 
