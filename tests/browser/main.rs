@@ -67,7 +67,7 @@ fn main() -> ExitCode {
                 })
             }));
         }
-        for (name, case) in nat::cases(kind) {
+        for (name, case) in nat::cases() {
             let (lab, runtime) = (Arc::clone(&lab), Arc::clone(&runtime));
             trials.push(Trial::test(format!("{kind}::nat::{name}"), move || {
                 runtime.block_on(async { nat::run(case, &lab).await.map_err(Into::into) })

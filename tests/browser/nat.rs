@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use crate::Lab;
-use crate::harness::{Browser, Kind};
+use crate::harness::Browser;
 
 /// Far more than anything here takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -37,27 +37,23 @@ pub(crate) enum Side {
     We,
 }
 
-/// All cases of a browser. Firefox has those that it can do.
-pub(crate) fn cases(kind: Kind) -> Vec<(String, Case)> {
-    let mut cases: Vec<(String, Case)> = Vec::new();
-    if kind == Kind::Chromium {
-        cases.extend(turn::cases().map(|relayed| (relayed.to_string(), Case::Relayed(relayed))));
-        cases.push((
-            "a_wrong_password_of_the_browser_costs_the_relay_alone".into(),
+/// All cases, which both browsers can do.
+pub(crate) fn cases() -> Vec<(String, Case)> {
+    let named = [
+        (
+            "a_wrong_password_of_the_browser_costs_the_relay_alone",
             Case::WrongPassword(Side::Browser),
-        ));
-        cases.push((
-            "a_wrong_password_of_ours_costs_the_relay_alone".into(),
-            Case::WrongPassword(Side::We),
-        ));
-    }
-    cases.push(("names_of_the_browser_are_looked_up".into(), Case::Hidden(Side::Browser)));
-    cases.push(("names_of_ours_are_looked_up".into(), Case::Hidden(Side::We)));
-    cases.push(("the_browser_restarts_ice_in_a_transfer".into(), Case::Restart(Side::Browser)));
-    cases.push(("we_restart_ice_in_a_transfer".into(), Case::Restart(Side::We)));
-    let pages = pages::CASES.iter().filter(|case| case.everywhere || kind == Kind::Chromium);
-    cases.extend(pages.map(|case| (case.name.to_owned(), Case::Page(case))));
-    cases
+        ),
+        ("a_wrong_password_of_ours_costs_the_relay_alone", Case::WrongPassword(Side::We)),
+        ("names_of_the_browser_are_looked_up", Case::Hidden(Side::Browser)),
+        ("names_of_ours_are_looked_up", Case::Hidden(Side::We)),
+        ("the_browser_restarts_ice_in_a_transfer", Case::Restart(Side::Browser)),
+        ("we_restart_ice_in_a_transfer", Case::Restart(Side::We)),
+    ];
+    let relayed = turn::cases().map(|relayed| (relayed.to_string(), Case::Relayed(relayed)));
+    let named = named.into_iter().map(|(name, case)| (name.to_owned(), case));
+    let pages = pages::CASES.iter().map(|case| (case.name.to_owned(), Case::Page(case)));
+    relayed.chain(named).chain(pages).collect()
 }
 
 pub(crate) async fn run(case: Case, lab: &Lab) -> Result<(), String> {

@@ -72,7 +72,8 @@ async fn buttons(page: &Page) {
 
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("picture.bin");
-    let octets: Vec<u8> = (0..5_000_000u32).map(|i| (i.wrapping_mul(i) >> 7) as u8).collect();
+    let octets: Vec<u8> =
+        (0..5_000_000u32).map(|i| (i.wrapping_mul(i) >> 7).to_le_bytes()[0]).collect();
     std::fs::write(&path, &octets).unwrap();
     page.type_into("#file-input", path.to_str().unwrap()).await;
     let result = page.until("#file-result", |text| !text.is_empty()).await;

@@ -194,7 +194,8 @@ async fn chat(room: &Room) {
 async fn file(room: &Room) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("picture <b>.bin");
-    let octets: Vec<u8> = (0..3_000_000u32).map(|i| (i.wrapping_mul(i) >> 7) as u8).collect();
+    let octets: Vec<u8> =
+        (0..3_000_000u32).map(|i| (i.wrapping_mul(i) >> 7).to_le_bytes()[0]).collect();
     std::fs::write(&path, &octets).unwrap();
 
     room.at(SECOND).await.type_into("#file-input", path.to_str().unwrap()).await;

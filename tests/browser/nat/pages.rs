@@ -5,8 +5,6 @@ use crate::harness::{Browser, PeerProgram};
 /// A piece of JavaScript that throws when something is wrong. `PEER` is the program's address.
 pub(crate) struct Case {
     pub(super) name: &'static str,
-    /// In every browser, not just in Chromium.
-    pub(super) everywhere: bool,
     flags: &'static [&'static str],
     script: &'static str,
 }
@@ -20,7 +18,6 @@ pub(super) async fn run(case: &Case, browser: &Browser) -> Result<(), String> {
 pub(super) const CASES: &[Case] = &[
     Case {
         name: "two_hundred_connections_on_one_port",
-        everywhere: false,
         flags: &[],
         script: r"
             const calls = [];
@@ -51,7 +48,6 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         name: "ice_over_tcp_when_there_is_no_udp",
-        everywhere: false,
         flags: &["--tcp-port", "0"],
         script: r"
             // The browser's own candidates stay untold: our checks would open a way for UDP.
@@ -75,7 +71,6 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         name: "an_ice_lite_peer_is_called",
-        everywhere: true,
         flags: &["--ice-lite"],
         script: r"
             let answer;

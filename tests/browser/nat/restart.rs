@@ -69,7 +69,7 @@ pub(super) async fn by_us(browser: &Browser) -> Result<(), String> {
         return Err("we have opened the channel".into());
     };
     let piece = |number: usize| {
-        let octets = (0..PIECE).map(|at| (at.wrapping_mul(31) ^ number) as u8);
+        let octets = (0..PIECE).map(|at| (at.wrapping_mul(31) ^ number).to_le_bytes()[0]);
         Message::binary(octets.collect::<Vec<u8>>())
     };
     let fragment = async || ours.get_stats().await.unwrap().transport.ice_local_username_fragment;

@@ -27,16 +27,13 @@ pub(crate) struct Relayed {
 
 /// All that there are.
 pub(super) fn cases() -> impl Iterator<Item = Relayed> {
-    let all = [Server::Coturn, Server::Ours].into_iter().flat_map(|server| {
-        ["udp", "tcp"].into_iter().flat_map(move |transport| {
-            [Side::Browser, Side::We].into_iter().map(move |offerer| Relayed {
-                server,
-                transport,
-                offerer,
-            })
-        })
-    });
-    all.collect::<Vec<_>>().into_iter()
+    [Server::Coturn, Server::Ours].into_iter().flat_map(|server| {
+        let offerers = |transport| {
+            let both = [Side::Browser, Side::We].into_iter();
+            both.map(move |offerer| Relayed { server, transport, offerer })
+        };
+        ["udp", "tcp"].into_iter().flat_map(offerers)
+    })
 }
 
 impl fmt::Display for Relayed {
