@@ -76,7 +76,7 @@ impl Call<'_> {
         drop(stdin);
         calling.finish(PATIENCE).await?;
         let said = calling.said();
-        let last = said.lines().filter(|line| line.starts_with("peer: at the end")).last();
+        let last = said.lines().rfind(|line| line.starts_with("peer: at the end"));
         let ours = of_line(last.unwrap_or(&first));
         match (ours, theirs) {
             (Some(ours), Some(theirs)) => Ok(ours.max(theirs)),

@@ -103,8 +103,8 @@ impl<'a> Tunnel<'a> {
         let answer = String::from_utf8_lossy(answer);
         let head = answer.split("\r\n\r\n").next().unwrap_or_default();
         let session = head.lines().filter_map(|line| line.split_once(": "));
-        let session = session.filter(|(name, _)| name.eq_ignore_ascii_case("location"));
-        if let (Some((_, path)), Ok(mut noted)) = (session.last(), self.session.lock()) {
+        let mut session = session.filter(|(name, _)| name.eq_ignore_ascii_case("location"));
+        if let (Some((_, path)), Ok(mut noted)) = (session.next_back(), self.session.lock()) {
             *noted = Some(path.to_owned());
         }
     }

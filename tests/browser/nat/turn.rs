@@ -28,7 +28,7 @@ pub(crate) struct Relayed {
 /// All that there are.
 pub(super) fn cases() -> impl Iterator<Item = Relayed> {
     [Server::Coturn, Server::Ours].into_iter().flat_map(|server| {
-        let offerers = |transport| {
+        let offerers = move |transport| {
             let both = [Side::Browser, Side::We].into_iter();
             both.map(move |offerer| Relayed { server, transport, offerer })
         };
