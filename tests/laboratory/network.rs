@@ -73,6 +73,13 @@ impl Network {
         for address in SERVERS_IPV6 {
             lines += &format!("address add {address}/64 dev bridge nodad\n");
         }
+        // To anywhere else packets leave and are never heard of again, as on the Internet. Without a
+        // route coturn's first packet to a peer's private address would be an error, after which its
+        // relayed address is deaf and dumb.
+        for (all, nowhere) in [("0.0.0.0/0", "203.0.113.254"), ("::/0", "2001:db8::ffff")] {
+            let link = "dev bridge lladdr 02:00:00:00:00:fe nud permanent";
+            lines += &format!("neigh add {nowhere} {link}\nroute add {all} via {nowhere}\n");
+        }
         internet.ip(&lines)?;
         Ok(Self { internet, places: Vec::new() })
     }

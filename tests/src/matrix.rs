@@ -102,4 +102,13 @@ mod tests {
             })
         );
     }
+
+    /// What `tests/lab --write tests/fixtures/lab` measured last, and the book shows.
+    #[test]
+    fn the_tables_that_were_measured_are_what_the_rule_says() {
+        let stun = Matrix::expected(Means { relays: false, tcp: true });
+        assert_eq!(stun.to_string(), include_str!("../fixtures/lab/stun.txt"));
+        let turn = Matrix::expected(Means { relays: true, tcp: true });
+        assert_eq!(turn.to_string(), include_str!("../fixtures/lab/turn.txt"));
+    }
 }
