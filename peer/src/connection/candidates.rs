@@ -35,6 +35,13 @@ impl Connection {
         self.pump(now);
     }
 
+    /// Says that nothing can be carried this way any more: its TCP connection could not be opened, or
+    /// has ended.
+    pub fn path_failed(&mut self, now: Instant, path: ice::Path) {
+        self.paths.path_failed(now, path);
+        self.pump(now);
+    }
+
     /// Says that no more will be added for now (RFC 8838 §13): gathering is complete.
     pub fn end_of_local_candidates(&mut self, _now: Instant) {
         if !self.local_candidates_complete {

@@ -389,6 +389,14 @@ impl Paths {
         }
     }
 
+    /// Nothing can be carried this way any more.
+    pub(crate) fn path_failed(&mut self, now: Instant, path: Path) {
+        self.busy = true;
+        for agent in self.agents_mut() {
+            agent.path_failed(now, path);
+        }
+    }
+
     /// Silence for ever.
     pub(crate) fn close(&mut self, now: Instant) {
         self.next = None;

@@ -25,6 +25,8 @@ const MAX_QUEUED_BATCHES: usize = 512;
 pub(crate) struct Batch {
     /// The way they came.
     pub(crate) path: Path,
+    /// None at all: the connection of TCP that carried them has ended.
+    ///
     /// Each owns exactly its octets: whatever slice of it a layer keeps, it keeps no other
     /// datagram's memory alive, so that what a peer can make us hold stays in proportion to what
     /// it sent. The price is one copy out of the receive buffer.

@@ -182,6 +182,9 @@ impl Task {
         let mut next = first;
         let mut taken = 0;
         while let Some(Batch { path, datagrams }) = next {
+            if datagrams.is_empty() {
+                self.connection.path_failed(now, path);
+            }
             for payload in datagrams {
                 let Path { protocol, local, remote } = path;
                 let datagram = Datagram { protocol, local, remote, payload };

@@ -185,7 +185,7 @@ impl TcpOwner {
         self.tcp.lock().insert((self.lane.id, path), writer.clone());
         let (tcp, lane) = (self.tcp.clone(), self.lane.clone());
         tokio::spawn(async move {
-            let entry = Entry { tcp: tcp.clone(), key: (lane.id, path) };
+            let entry = Entry { tcp: tcp.clone(), lane: lane.clone(), path };
             match timeout(CONNECT_TIME, connect(path)).await {
                 Ok(Ok(stream)) => {
                     let mut connection = TcpConnection::new(tcp, path, stream);
@@ -207,16 +207,18 @@ impl Drop for TcpOwner {
     }
 }
 
-/// A place in the table, given up when dropped.
+/// A place in the table, given up when dropped; the owner is told.
 #[derive(Debug)]
 struct Entry {
     tcp: Tcp,
-    key: (u64, Path),
+    lane: Lane,
+    path: Path,
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.tcp.lock().remove(&self.key);
+        self.tcp.lock().remove(&(self.lane.id, self.path));
+        self.lane.push(Batch { path: self.path, datagrams: SmallVec::new() });
     }
 }
 
@@ -247,8 +249,9 @@ impl TcpConnection {
             return None;
         }
         let (writer, frames) = mpsc::channel(MAX_QUEUED);
-        let key = (lane.id, self.path);
-        self.owner = Some((lane, frames, Entry { tcp: self.tcp.clone(), key }));
+        let (key, path) = ((lane.id, self.path), self.path);
+        let entry = Entry { tcp: self.tcp.clone(), lane: lane.clone(), path };
+        self.owner = Some((lane, frames, entry));
         Some((key, writer))
     }
 

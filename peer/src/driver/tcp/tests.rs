@@ -24,6 +24,14 @@ impl End {
         let batch = batch.await.unwrap().unwrap();
         (batch.path, batch.datagrams[0].to_vec())
     }
+
+    /// Waits for word that a connection has ended.
+    async fn end(&mut self) -> Path {
+        let batch = timeout(Duration::from_secs(20), self.registration.inbox().receive());
+        let batch = batch.await.unwrap().unwrap();
+        assert!(batch.datagrams.is_empty());
+        batch.path
+    }
 }
 
 /// Our address, and the path from there to `port`.
@@ -62,13 +70,22 @@ async fn a_check_opens_the_connection_and_packets_go_both_ways() {
     assert_eq!(caller.receive().await, (there, b"answer".to_vec()));
     // The end of one side is the end of the connection, and leaves nothing.
     drop(caller);
-    let closed = async {
-        while right.count(callee.owner.lane.id) > 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(Duration::from_secs(20), closed).await.unwrap();
+    assert_eq!(callee.end().await, back);
+    assert_eq!(right.count(callee.owner.lane.id), 0);
     assert!(left.lock().is_empty());
+}
+
+#[tokio::test]
+async fn a_connection_that_is_refused_fails_its_path() {
+    let tcp = Tcp::new(Router::default());
+    let mut end = End::new(&tcp, "ours");
+    let listener = Tcp::listen(0).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let path = active(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    end.owner.send(path, b"packet");
+    assert_eq!(end.end().await, path);
+    assert!(tcp.lock().is_empty());
 }
 
 #[tokio::test]
@@ -117,7 +134,7 @@ async fn strangers_hold_a_bounded_number_of_places() {
         owner.send(path, &check);
         let received = timeout(Duration::from_millis(500), end.registration.inbox().receive());
         if let Ok(Some(batch)) = received.await {
-            assert_eq!(batch.datagrams[0].as_ref(), check);
+            assert_eq!(batch.datagrams.first().map(|it| it.to_vec()), Some(check));
             break;
         }
     }
