@@ -4,7 +4,7 @@
 //! `tests/run` installs it; each test starts one of its own on loopback.
 
 use std::future::Future;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::process::Stdio;
 use std::time::Duration;
@@ -168,18 +168,33 @@ fn a_call_goes_on_without_a_relay_that_refuses_us() {
     let server = coturn(&[]);
     let turn = url(&server, "udp");
     let (_serving, serving) = serving_peer(&[]);
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), [7; 100_000]).unwrap();
-    let calling = peer()
-        .args(["call", &serving, "--turn", &turn, "--turn-user", USER])
-        .args(["--turn-password", "looking-glass", "--send"])
-        .arg(file.path())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&calling.stderr);
-    assert!(calling.status.success(), "{said}");
+    let mut calling = Running::start(
+        peer()
+            .args(["call", &serving, "--turn", &turn, "--turn-user", USER])
+            .args(["--turn-password", "looking-glass"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped()),
+    );
+    // Both are said in either order, and the call lasts until its input ends.
     let name = turn.strip_suffix("?transport=udp").unwrap();
-    assert!(said.contains(name) && said.contains("401"), "{said}");
+    let (mut is_open, mut is_refused) = (false, false);
+    for line in BufReader::new(calling.0.stderr.take().unwrap()).lines() {
+        let line = line.unwrap();
+        is_open |= line.contains("peer: open");
+        is_refused |= line.contains(name) && line.contains("401");
+        if is_open && is_refused {
+            break;
+        }
+    }
+    assert!(is_open && is_refused);
+    let mut stdin = calling.0.stdin.take().unwrap();
+    stdin.write_all(b"still here\n").unwrap();
+    let mut answer = String::new();
+    BufReader::new(calling.0.stdout.take().unwrap()).read_line(&mut answer).unwrap();
+    assert_eq!(answer, "still here\n");
+    drop(stdin);
+    assert!(calling.ends_within(PATIENCE).success());
 }
 
 #[test]

@@ -26,11 +26,15 @@ use crate::check::Purpose;
 use crate::config::Mode;
 use crate::event::Event;
 use crate::pair::{Directness, Nomination, Pair, PairId, PairState};
+use crate::protocol::Protocol;
 use crate::role::Role;
 
 /// Silence after which a nominated pair no longer stands against a nomination of lower priority.
 /// Chromium checks a pair it uses every 2.5 s, and Firefox's nominations all come at the start.
 const STALE_AFTER: Duration = Duration::from_secs(3);
+
+/// Some browsers, controlled, send nothing before a pair is nominated, and their users wait as long.
+const LONGEST_RELAY_WAIT: Duration = Duration::from_secs(5);
 
 impl Agent {
     pub(super) fn selected(&self) -> Option<&Pair> {
@@ -92,7 +96,7 @@ impl Agent {
     /// A check that is never answered takes 39.5 seconds to fail, so the wait must be bounded. It costs
     /// little, for data goes on the best valid pair meanwhile. A relayed pair is usually the first to
     /// work, because a relay needs no hole in a NAT; the holes take both sides' checks, of which the
-    /// first ones are lost, so it waits for as long as two retransmissions.
+    /// first ones are lost, so it waits for as long as two retransmissions take.
     fn wait_for_better(&self, best: &Pair) -> Option<Duration> {
         let checklist = &self.generation.checklist;
         let pending = match best.remote.kind {
@@ -105,8 +109,12 @@ impl Agent {
             // Both ends are addresses of the machines themselves: no path is more direct.
             Directness::Direct => None,
             Directness::Translated => pending.then_some(self.config.timing.nomination_wait),
-            Directness::Relayed => (pending || !self.generation.end_of_candidates)
-                .then_some(self.config.timing.relay_nomination_wait),
+            Directness::Relayed => {
+                let retransmissions = self.check_timing(Protocol::Udp).rto * 3;
+                let wait = self.config.timing.relay_nomination_wait.max(retransmissions);
+                (pending || !self.generation.end_of_candidates)
+                    .then_some(wait.min(LONGEST_RELAY_WAIT))
+            }
         }
     }
     // ANCHOR_END: wait

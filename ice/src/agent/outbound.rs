@@ -171,7 +171,7 @@ impl Agent {
     /// RFC 8445 §14.3 recommends an RTO that grows with the square of the number of checks and allows
     /// others from 500 ms up. Ours grows with the number of checks: each goes out once before any goes
     /// out again, which is what the recommendation is for.
-    fn check_timing(&self, protocol: Protocol) -> stun::Timing {
+    pub(super) fn check_timing(&self, protocol: Protocol) -> stun::Timing {
         if protocol == Protocol::Tcp {
             return once(RELIABLE_WAIT);
         }
