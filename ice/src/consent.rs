@@ -13,7 +13,7 @@
 //!  ──────────●═══════════╪═══════════════●═════════════════════════════════════════════╳ no data
 //!                        └ lost
 //! ```
-//! Book: chapter "Nominate, stay, restart".
+//! Book: chapter "Nomination and consent".
 
 use std::time::{Duration, Instant};
 

@@ -21,15 +21,16 @@
 //! The agent has no socket and no clock: it is told the time and handed datagrams, and asked what to
 //! send. It gathers nothing itself: its owner knows the sockets, asks servers with a [`Gatherer`], and
 //! tells the agent each way to be reached ([`Gathered`]). What an address is to packets, a *base*, may
-//! be a socket, a relayed address or the end of a TCP connection; only the owner knows which. There is one component (RTCP is multiplexed, RFC 5761) and one checklist (everything is
-//! bundled, RFC 9143).
+//! be a socket, a relayed address or the end of a TCP connection; only the owner knows which. There
+//! is one component (RTCP is multiplexed, RFC 5761) and one checklist (everything is bundled,
+//! RFC 9143).
 //!
 //! Invariants:
 //! - a datagram without valid credentials is not answered and changes nothing;
 //! - data may be sent only where the peer consented within the last 30 seconds;
 //! - every table is bounded, and checks go out no faster than one per Ta over time.
 //!
-//! Book: chapters "Candidates", "Checks", "Nominate, stay, restart".
+//! Book: chapters "Candidates", "Checks", "Nomination and consent".
 //!
 //! ```
 //! use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! The two roles of ICE (RFC 8445 §6.1.1). Book: chapter "Nominate, stay, restart".
+//! The two roles of ICE (RFC 8445 §6.1.1). Book: chapter "Nomination and consent".
 
 /// Who chooses the pair (RFC 8445 §6.1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -34,7 +34,8 @@ fn with_suffix(suffix: &str, other: Option<&str>) -> Vec<Capture> {
 }
 
 /// The captures in which an end is the `peer` program of this workspace.
-const OURS: [&str; 3] = [WATCH, "peer-coturn-relay", "caller-server-restart"];
+const OURS: [&str; 4] =
+    [WATCH, "peer-coturn-relay", "caller-server-restart", "caller-callee-punch"];
 
 /// The one with media.
 const WATCH: &str = "firefox-peer-watch";

@@ -12,7 +12,7 @@
 //!   best valid ──► the highest priority ──► a later, better one ──► the latest nominated, or
 //!                                                                   any pair the peer is heard on
 //! ```
-//! Book: chapter "Nominate, stay, restart".
+//! Book: chapter "Nomination and consent".
 
 use std::cmp::Ordering;
 use std::time::{Duration, Instant};

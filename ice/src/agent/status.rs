@@ -1,6 +1,6 @@
 //! The state of the connection, derived from everything else after every input.
 //!
-//! Book: chapter "Nominate, stay, restart".
+//! Book: chapter "Nomination and consent".
 
 use std::time::Instant;
 

@@ -57,7 +57,7 @@ impl Connection {
     ///
     /// # Errors
     /// It is no candidate, there are too many, or the connection has ended. A candidate that merely
-    /// cannot be used, such as a TCP one or a `.local` name, is no error.
+    /// cannot be used, such as one for RTCP or a name that nobody answers for, is no error.
     pub fn add_ice_candidate(
         &mut self,
         now: Instant,

@@ -6,7 +6,7 @@
 //! and the interface addresses are offered even for a call on one machine, because a browser
 //! without special settings gathers only those and Firefox never pairs one with 127.0.0.1.
 //!
-//! Book: "Candidates and checks".
+//! Book: "Candidates".
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! The router: whose a datagram is, and what of a connection is left when it has gone.
+
 use std::net::SocketAddr;
 
 use super::*;

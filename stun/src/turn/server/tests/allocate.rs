@@ -1,3 +1,5 @@
+//! Allocate (RFC 8656 §7): families, even ports, reservations, quotas, and repeated requests.
+
 use super::*;
 use crate::wire::{AddressErrorCode, EvenPort, RequestedTransport, ReservationToken};
 

@@ -1,3 +1,5 @@
+//! Who may ask (RFC 8489 §9.2): realms, nonces, algorithms, and what strangers get.
+
 use super::*;
 
 /// Asks without the checks that [`House::ask`] makes.

@@ -1,3 +1,5 @@
+//! Anything in any order: the tables stay bounded and true, and nothing panics.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Packets through the relay, both ways (RFC 8656 §11, §12): what passes and what does not.
+
 use super::*;
 use crate::turn::ChannelNumber;
 

@@ -1,3 +1,5 @@
+//! Refresh, CreatePermission and ChannelBind (RFC 8656 §8, §10, §12), and their bounds.
+
 use super::*;
 use crate::turn::server::allocation::{MAX_CHANNELS, MAX_PERMISSIONS};
 
